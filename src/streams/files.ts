@@ -1,0 +1,239 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { errorCode, MillraceError } from '../core/errors.ts';
+
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+const BLOCK_BYTES = 1024 * 1024; // 1 MiB
+const MAX_UTF8_BYTES_PER_UNIT = 3;
+const TEMPORARY_NAME = /^\..+\.[0-9a-f]{12}\.tmp$/;
+
+/**
+ * A private file (0600) that appears under its name only when it is whole: it is written beside its
+ * place under a temporary name, made durable, renamed, and the directory is made durable too. One
+ * writer at a time; ends with exactly one `commit`, or with `discard`.
+ *
+ * Failures are MillraceErrors: `disk_full` (retryable), `symbolic_link`, `write_failed`.
+ */
+export class AtomicFile {
+  readonly path: string;
+  /** Bytes accepted so far. */
+  bytes = 0;
+
+  readonly #handle: FileHandle;
+  readonly #temporary: string;
+  #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #spare: Buffer | null = null;
+  #used = 0;
+  #inFlight: Promise<void> = Promise.resolve();
+  #failure: MillraceError | null = null;
+  #busy = false;
+  #state: 'open' | 'committed' | 'discarded' = 'open';
+
+  private constructor(path: string, temporary: string, handle: FileHandle) {
+    this.path = path;
+    this.#temporary = temporary;
+    this.#handle = handle;
+  }
+
+  /** Begins a file that `commit` will put at `path`, replacing what is there; never follows a link. */
+  static async create(path: string): Promise<AtomicFile> {
+    const found = await lstat(path).catch((error) => ignoreMissing(error, path));
+    if (found?.isSymbolicLink()) throw linkError(path);
+    if (found?.isDirectory()) {
+      throw new MillraceError('write_failed', `cannot write ${path}: it is a directory`);
+    }
+    const temporary = join(
+      dirname(path),
+      `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`,
+    );
+    return new AtomicFile(path, temporary, await openPrivate(temporary, 'wx'));
+  }
+
+  /**
+   * Takes the chunk (its bytes are copied). Returns nothing while there is room in the block, and a
+   * promise when a block has to go to disk: await it before the next call.
+   */
+  write(chunk: Uint8Array | string): void | Promise<void> {
+    if (this.#busy || this.#state !== 'open') throw this.#misuse();
+    if (typeof chunk === 'string') {
+      if (chunk.length * MAX_UTF8_BYTES_PER_UNIT > this.#block.length - this.#used) {
+        return this.write(Buffer.from(chunk, 'utf8'));
+      }
+      const written = this.#block.write(chunk, this.#used, 'utf8');
+      this.#used += written;
+      this.bytes += written;
+      return;
+    }
+    if (chunk.length > this.#block.length - this.#used) return this.#writeOver(chunk);
+    this.#block.set(chunk, this.#used);
+    this.#used += chunk.length;
+    this.bytes += chunk.length;
+  }
+
+  /** Makes the file whole, durable and visible. */
+  async commit(): Promise<void> {
+    if (this.#busy || this.#state !== 'open') throw this.#misuse();
+    try {
+      await this.#flush();
+      await this.#inFlight;
+      if (this.#failure !== null) throw this.#failure;
+      await this.#handle.sync();
+      await this.#handle.close();
+      await rename(this.#temporary, this.path);
+      this.#state = 'committed';
+      await syncDirectory(dirname(this.path));
+    } catch (error) {
+      await this.discard();
+      throw writeError(error, this.path);
+    }
+  }
+
+  /** Leaves nothing behind. Does nothing after `commit` or a second time. */
+  async discard(): Promise<void> {
+    if (this.#state !== 'open') return;
+    this.#state = 'discarded';
+    await this.#inFlight;
+    await this.#handle.close();
+    await rm(this.#temporary, { force: true });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.discard();
+  }
+
+  async #writeOver(chunk: Uint8Array): Promise<void> {
+    this.#busy = true;
+    try {
+      let taken = 0;
+      while (taken < chunk.length) {
+        if (this.#used === this.#block.length) await this.#flush();
+        const part = chunk.subarray(taken, taken + this.#block.length - this.#used);
+        this.#block.set(part, this.#used);
+        this.#used += part.length;
+        taken += part.length;
+      }
+      this.bytes += chunk.length;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Hands the block to the disk and goes on with the other one once that one is free. */
+  async #flush(): Promise<void> {
+    const full = this.#block.subarray(0, this.#used);
+    await this.#inFlight;
+    if (this.#failure !== null) throw this.#failure;
+    const next = this.#spare ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    this.#spare = this.#block;
+    this.#block = next;
+    this.#used = 0;
+    this.#inFlight = writeFully(this.#handle, full).catch((error) => {
+      this.#failure = writeError(error, this.path);
+    });
+  }
+
+  #misuse(): MillraceError {
+    const why = this.#busy ? 'a write is still under way; await it' : `it is ${this.#state}`;
+    return new MillraceError('write_failed', `cannot write ${this.path}: ${why}`);
+  }
+}
+
+/** Opens a file with 0600 if it is made; refuses a symbolic link as the last part of the path. */
+export async function openPrivate(
+  path: string,
+  flags: 'r' | 'r+' | 'w' | 'wx' | 'a',
+): Promise<FileHandle> {
+  try {
+    return await open(path, OPEN_FLAGS[flags] | (constants.O_NOFOLLOW ?? 0), FILE_MODE);
+  } catch (error) {
+    if (errorCode(error) === 'ELOOP') throw linkError(path);
+    if (flags === 'r' || flags === 'r+') throw error;
+    throw writeError(error, path);
+  }
+}
+
+const OPEN_FLAGS = {
+  r: constants.O_RDONLY,
+  'r+': constants.O_RDWR,
+  w: constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
+  wx: constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+  a: constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND,
+} as const;
+
+/** Writes all of the chunk; a single write may take less than it was given. */
+export async function writeFully(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < chunk.length) {
+    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done);
+    done += bytesWritten;
+  }
+}
+
+/** Makes renames and removals in the directory durable. */
+export async function syncDirectory(dir: string): Promise<void> {
+  // Windows cannot open a directory for a sync, and its renames need none.
+  if (process.platform === 'win32') return;
+  const handle = await open(dir, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0));
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Makes the directory and the missing ones above it with 0700. One that exists is used as it is,
+ * unless it is a link that another user made.
+ */
+export async function makePrivateDirectory(dir: string): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: DIRECTORY_MODE });
+    const found = await lstat(dir);
+    if (found.isSymbolicLink() && found.uid !== process.getuid?.()) throw linkError(dir);
+    if (!(await stat(dir)).isDirectory()) {
+      throw new MillraceError('write_failed', `cannot use ${dir}: it is not a directory`);
+    }
+  } catch (error) {
+    throw writeError(error, dir);
+  }
+}
+
+/**
+ * Removes what AtomicFiles of killed processes left in the directory, and says how many. Only for
+ * the one who holds the job: a living writer's file would go too.
+ */
+export async function removeTemporaries(dir: string): Promise<number> {
+  const names = (await readdir(dir)).filter((name) => TEMPORARY_NAME.test(name));
+  for (const name of names) await rm(join(dir, name), { force: true });
+  return names.length;
+}
+
+function ignoreMissing(error: unknown, path: string): undefined {
+  if (errorCode(error) === 'ENOENT') return undefined;
+  throw writeError(error, path);
+}
+
+function linkError(path: string): MillraceError {
+  return new MillraceError(
+    'symbolic_link',
+    `${path} is a symbolic link and is not followed; remove it or name its target`,
+  );
+}
+
+function writeError(error: unknown, path: string): MillraceError {
+  if (error instanceof MillraceError) return error;
+  const code = errorCode(error);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new MillraceError(
+      'disk_full',
+      `no space left for ${path}; free some or choose another disk, then resume`,
+      { retryable: true, cause: error },
+    );
+  }
+  return new MillraceError('write_failed', `cannot write ${path} (${code ?? 'unknown error'})`, {
+    cause: error,
+  });
+}

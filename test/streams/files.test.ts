@@ -1,0 +1,120 @@
+import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  AtomicFile,
+  makePrivateDirectory,
+  openPrivate,
+  removeTemporaries,
+} from '../../src/streams/files.ts';
+
+let dir: string;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'millrace-files-'));
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+describe('AtomicFile', () => {
+  it('shows nothing under the name before commit, and the whole after', async () => {
+    const path = join(dir, 'a.ndjson');
+    const file = await AtomicFile.create(path);
+    await file.write('{"a":"é"}\n');
+    await file.write(Buffer.from('bytes'));
+    expect(await readdir(dir)).not.toContain('a.ndjson');
+    await file.commit();
+    expect(await readFile(path, 'utf8')).toBe('{"a":"é"}\nbytes');
+    expect(file.bytes).toBe(16);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    expect(await readdir(dir)).toEqual(['a.ndjson']);
+  });
+
+  it('keeps the order over many blocks and chunks larger than a block', async () => {
+    const path = join(dir, 'big');
+    const file = await AtomicFile.create(path);
+    const parts: Buffer[] = [];
+    let waits = 0;
+    for (const [i, size] of [700_000, 500_000, 3_500_000, 1, 1_048_576, 0, 2_000_000].entries()) {
+      const part = Buffer.alloc(size, 97 + i);
+      parts.push(part);
+      const wait = file.write(part);
+      if (wait !== undefined) waits++;
+      await wait;
+      const text = `${i}é語\n`.repeat(1000);
+      parts.push(Buffer.from(text));
+      await file.write(text);
+    }
+    await file.commit();
+    const expected = Buffer.concat(parts);
+    expect(file.bytes).toBe(expected.length);
+    expect((await readFile(path)).equals(expected)).toBe(true);
+    expect(waits).toBeGreaterThan(2);
+  });
+
+  it('buffers small writes without a promise', async () => {
+    const file = await AtomicFile.create(join(dir, 'small'));
+    expect(file.write('x')).toBeUndefined();
+    await file.discard();
+  });
+
+  it('leaves nothing after discard, which may come twice or after commit', async () => {
+    const path = join(dir, 'a');
+    const file = await AtomicFile.create(path);
+    await file.write('x');
+    await file.discard();
+    await file.discard();
+    expect(await readdir(dir)).toEqual([]);
+    const second = await AtomicFile.create(path);
+    await second.commit();
+    await second.discard();
+    expect(await readdir(dir)).toEqual(['a']);
+    expect(() => second.write('late')).toThrow(/committed/);
+  });
+
+  it('refuses a second write while one is under way', async () => {
+    const file = await AtomicFile.create(join(dir, 'a'));
+    const wait = file.write(Buffer.alloc(3_000_000));
+    expect(() => file.write('y')).toThrow(/await it/);
+    await wait;
+    await file.discard();
+  });
+
+  it('does not write through a symbolic link', async () => {
+    await writeFile(join(dir, 'target'), 'keep');
+    await symlink(join(dir, 'target'), join(dir, 'link'));
+    await expect(AtomicFile.create(join(dir, 'link'))).rejects.toMatchObject({
+      code: 'symbolic_link',
+    });
+    await expect(openPrivate(join(dir, 'link'), 'a')).rejects.toMatchObject({
+      code: 'symbolic_link',
+    });
+    expect(await readFile(join(dir, 'target'), 'utf8')).toBe('keep');
+  });
+
+  it('names the path when the directory is missing', async () => {
+    await expect(AtomicFile.create(join(dir, 'no', 'a'))).rejects.toMatchObject({
+      code: 'write_failed',
+      message: expect.stringContaining('no/'),
+    });
+  });
+});
+
+describe('directories', () => {
+  it('are private, may exist, and must be directories', async () => {
+    await makePrivateDirectory(join(dir, 'x', 'y'));
+    await makePrivateDirectory(join(dir, 'x', 'y'));
+    expect((await stat(join(dir, 'x'))).mode & 0o777).toBe(0o700);
+    await writeFile(join(dir, 'f'), '');
+    await expect(makePrivateDirectory(join(dir, 'f'))).rejects.toMatchObject({
+      code: 'write_failed',
+    });
+  });
+
+  it('are rid of what a killed writer left, and of nothing else', async () => {
+    const orphan = await AtomicFile.create(join(dir, 'a'));
+    await writeFile(join(dir, '.user.tmp'), '');
+    expect(await removeTemporaries(dir)).toBe(1);
+    expect(await readdir(dir)).toEqual(['.user.tmp']);
+    await orphan.discard();
+  });
+});
