@@ -39,6 +39,8 @@ export interface Reader {
   shards(filter?: ShardFilter): Maybe<Shard[]>;
   countShards(): Maybe<Partial<Record<ShardState, number>>>;
   totals(): Maybe<Totals>;
+  /** The last `joinedSeq` given, or 0. */
+  lastJoinedSeq(): Maybe<number>;
   targets(): Maybe<TargetRow[]>;
   hold(shard: string, attempt: number): Maybe<Hold | undefined>;
   /** Holds whose tokens are not given back, or whose file is not known to be gone. */
@@ -47,14 +49,17 @@ export interface Reader {
   heldTokens(target: string): Maybe<number>;
   batch(id: string): Maybe<BatchRow | undefined>;
   batches(filter?: { shard?: string; live?: boolean }): Maybe<BatchRow[]>;
-  /** Tasks in the order of `runAt`. */
+  /** Tasks in the order of `runAt`, at most 1,000. */
   tasks(): Maybe<Task[]>;
   events(afterSeq: number, limit: number): Maybe<EventRow[]>;
 }
 
 export interface Transaction extends Reader {
   insertJob(job: Omit<JobRow, 'version'>): Maybe<void>;
-  updateJob(version: number, patch: Partial<Omit<JobRow, 'version' | 'name'>>): Maybe<JobRow>;
+  updateJob(
+    version: number,
+    patch: Partial<Omit<JobRow, 'version' | 'name' | 'uid'>>,
+  ): Maybe<JobRow>;
   insertPartition(partition: Omit<Partition, 'version'>): Maybe<void>;
   updatePartition(
     name: string,
@@ -89,11 +94,17 @@ export interface Transaction extends Reader {
 export interface ShardFilter {
   readonly states?: readonly ShardState[];
   readonly target?: string;
+  /** Only those with left-over rows. */
+  readonly leftover?: boolean;
+  /** Only those joined after this `joinedSeq`, in the order of their joins. */
+  readonly joinedAfter?: number;
   readonly limit?: number;
 }
 
 export interface JobRow {
   readonly name: string;
+  /** Eight random hex digits: tells our files and batches from those of a job of the same name. */
+  readonly uid: string;
   readonly createdAt: number;
   readonly spec: JobSpec;
   readonly state: JobState;
