@@ -1,0 +1,29 @@
+import type { EncodingName } from './models.ts';
+
+/** Counts the tokens of texts in one encoding. */
+export interface TextEncoding {
+  /** Special-token look-alikes are plain text. */
+  countText(text: string): number;
+}
+
+const loaded = new Map<string, Promise<TextEncoding>>();
+
+/** The counter of an encoding, loaded when it is first asked for and kept for the process. */
+export function loadEncoding(name: EncodingName): Promise<TextEncoding> {
+  const base = name === 'cl100k_base' ? name : 'o200k_base';
+  let encoding = loaded.get(base);
+  if (encoding === undefined) {
+    encoding = load(base);
+    loaded.set(base, encoding);
+  }
+  return encoding;
+}
+
+async function load(base: 'o200k_base' | 'cl100k_base'): Promise<TextEncoding> {
+  const { countTokens } =
+    base === 'o200k_base'
+      ? await import('gpt-tokenizer/encoding/o200k_base')
+      : await import('gpt-tokenizer/encoding/cl100k_base');
+  const options = { disallowedSpecial: new Set<string>() };
+  return { countText: (text) => countTokens(text, options) };
+}
