@@ -1,0 +1,70 @@
+/**
+ * The signal of one try: aborted by the caller's own signal, or when nothing moved for too long.
+ * One place adds the listener to the caller's signal and takes it away again, so that a signal that
+ * lives as long as the job does not gather one listener a call.
+ */
+export class Deadline {
+  readonly #controller = new AbortController();
+  readonly #caller: AbortSignal | undefined;
+  readonly #ms: number;
+  #timer: NodeJS.Timeout | undefined;
+  #expired = false;
+
+  /** Starts at once. `ms` is the longest time without a `touch`. */
+  constructor(caller: AbortSignal | undefined, ms: number) {
+    this.#caller = caller;
+    this.#ms = ms;
+    if (caller?.aborted) this.#controller.abort(caller.reason);
+    else caller?.addEventListener('abort', this.#onAbort, { once: true });
+    this.touch();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Whether it was the time that ended the try. */
+  get expired(): boolean {
+    return this.#expired;
+  }
+
+  /** Something moved: counts from zero again, to `ms` or the time given. */
+  touch(ms = this.#ms): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#onTime, ms);
+  }
+
+  /** Stops the clock, while the caller is the one who takes time. */
+  pause(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Ends the try without a listener or a timer left behind; what still runs of it is cut. */
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#caller?.removeEventListener('abort', this.#onAbort);
+  }
+
+  #onAbort = (): void => {
+    this.#controller.abort(this.#caller?.reason);
+  };
+
+  #onTime = (): void => {
+    this.#expired = true;
+    this.#controller.abort(new Error('timed out'));
+  };
+}
+
+/** The promise, or the signal's reason when that comes first. Leaves no listener behind. */
+export async function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import { MillraceError } from '../core/errors.ts';
+import type { Upload } from '../core/service.ts';
+
+/** A request body of known length that can be opened again for another try. */
+export interface StreamedBody {
+  readonly contentType: string;
+  /** Exact length in bytes. */
+  readonly length: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
+/**
+ * The form of an upload, written by hand: its length is known beforehand, and the file goes through
+ * as it is, block by block. `open` of the body throws `upload_length` when the file is not as long
+ * as it said; the service then sees a cut request, never a wrong file.
+ */
+export function multipart(upload: Upload): StreamedBody {
+  const boundary = `millrace-${randomBytes(18).toString('hex')}`;
+  const head = Buffer.from(
+    `--${boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n` +
+      `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${quoted(upload.name)}"\r\n` +
+      'Content-Type: application/json\r\n\r\n',
+  );
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  return {
+    contentType: `multipart/form-data; boundary=${boundary}`,
+    length: head.length + upload.bytes + tail.length,
+    async *open() {
+      yield head;
+      let sent = 0;
+      for await (const chunk of upload.open()) {
+        sent += chunk.length;
+        if (sent > upload.bytes) throw wrongLength(upload, `more than ${upload.bytes}`);
+        yield chunk;
+      }
+      if (sent !== upload.bytes) throw wrongLength(upload, String(sent));
+      yield tail;
+    },
+  };
+}
+
+function wrongLength(upload: Upload, found: string): MillraceError {
+  return new MillraceError(
+    'upload_length',
+    `${upload.name} was announced with ${upload.bytes} bytes and gave ${found}: the file was changed ` +
+      'while it was being sent',
+  );
+}
+
+/** As browsers do it; the name is our own, so this only guards the form. */
+function quoted(name: string): string {
+  return name.replace(/["\r\n]/g, (char) => encodeURIComponent(char));
+}

@@ -1,0 +1,133 @@
+import type { Dispatcher } from 'undici';
+import type { Clock, Random } from '../core/clock.ts';
+import { systemClock } from '../core/clock.ts';
+import { UsageError } from '../core/errors.ts';
+import type { RetryPolicy } from '../core/retry.ts';
+import { DEFAULT_RETRY } from '../core/retry.ts';
+import type { Target, TokenCredential } from '../core/service.ts';
+import { BatchClient } from './client.ts';
+import type { Authorizer } from './credentials.ts';
+import { keyAuthorizer, tokenAuthorizer } from './credentials.ts';
+import type { Endpoint } from './endpoint.ts';
+import { checkKey, cloudOf, parseEndpoint } from './endpoint.ts';
+import { Transport } from './transport.ts';
+
+/** Time of one try without an answer, in ms; a create that is lost is looked for after multiples of it. */
+export const DEFAULT_TIMEOUT_MS = 60 * 1000; // 60 s
+const DEFAULT_CONCURRENCY = 8; // calls on the wire at once
+
+/** What every kind of target can be told. */
+export interface CommonOptions {
+  /** Name of the target, unique in a job. Default `default`. */
+  name?: string | undefined;
+  /** Enqueued tokens that the deployment admits, as the service counts them. Default: unknown. */
+  enqueuedTokens?: number | undefined;
+  /**
+   * Longest time of one try without an answer, in ms. For an upload or a download it is the longest
+   * time without a byte. Default 60,000.
+   */
+  timeoutMs?: number | undefined;
+  /** Tries and waits of calls that are safe to repeat. Default: 6 tries, 0.5 s doubling to 30 s. */
+  retry?: Partial<RetryPolicy> | undefined;
+  /** Calls on the wire at once, and uploads besides. Default 8. */
+  concurrency?: number | undefined;
+  /** For tests: the time and the waits. */
+  clock?: Clock | undefined;
+  /** For tests: the jitter. */
+  random?: Random | undefined;
+  /** For tests: replaces the connections. */
+  dispatcher?: Dispatcher | undefined;
+}
+
+export interface AzureOptions extends CommonOptions {
+  /**
+   * The resource: `https://NAME.openai.azure.com`, or with `/openai/v1` for the API without
+   * versions. Keys and tokens go to this host and to no other.
+   */
+  endpoint: string;
+  /** Name of the batch deployment, written as `model` into every line. Default: the job's own. */
+  deployment?: string | undefined;
+  /** Exactly one of `apiKey` and `credential`. */
+  apiKey?: string | undefined;
+  /** Any object with `getToken(scope)`, such as those of `@azure/identity`. */
+  credential?: TokenCredential | undefined;
+  /** Default `2024-10-21` for a resource without a path, none for `/openai/v1`. */
+  apiVersion?: string | undefined;
+}
+
+export interface OpenAIOptions extends CommonOptions {
+  apiKey: string;
+  /** Default `https://api.openai.com/v1`. */
+  baseURL?: string | undefined;
+  /** Written as `model` into every line. Default: the job's own. */
+  model?: string | undefined;
+}
+
+/**
+ * A resource of Azure OpenAI as a target for shards. Throws a UsageError for an address, a key or
+ * options that cannot work; nothing is sent before the first call.
+ */
+export function azureOpenAI(options: AzureOptions): Target {
+  const endpoint = parseEndpoint(options.endpoint);
+  const { apiKey, credential } = options;
+  if (apiKey !== undefined && credential !== undefined) {
+    throw new UsageError('apiKey and credential were both given: choose one');
+  }
+  if (apiKey !== undefined) {
+    checkKey(apiKey, endpoint);
+    const authorizer = keyAuthorizer(apiKey, endpoint.dialect.keyHeader);
+    return target(endpoint, authorizer, options, options.deployment, options.apiVersion);
+  }
+  if (credential === undefined) {
+    throw new UsageError(
+      `no credentials for ${endpoint.origin}: give apiKey, or credential (an object of @azure/identity)`,
+    );
+  }
+  const clock = options.clock ?? systemClock;
+  const authorizer = tokenAuthorizer(credential, cloudOf(endpoint.origin).scope, clock);
+  return target(endpoint, authorizer, options, options.deployment, options.apiVersion);
+}
+
+/** OpenAI's own Batch API, or a server that speaks it, as a target for shards. */
+export function openAI(options: OpenAIOptions): Target {
+  const endpoint = parseEndpoint(options.baseURL ?? 'https://api.openai.com/v1', 'openai');
+  checkKey(options.apiKey, endpoint);
+  const authorizer = keyAuthorizer(options.apiKey, endpoint.dialect.keyHeader);
+  return target(endpoint, authorizer, options, options.model, undefined);
+}
+
+function target(
+  endpoint: Endpoint,
+  authorizer: Authorizer,
+  options: CommonOptions,
+  deployment: string | undefined,
+  apiVersion: string | undefined,
+): Target {
+  const transport = new Transport({
+    endpoint,
+    apiVersion: apiVersion ?? endpoint.dialect.apiVersion,
+    authorizer,
+    timeoutMs: positive('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
+    retry: { ...DEFAULT_RETRY, ...options.retry },
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
+    concurrency: positive('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY),
+    dispatcher: options.dispatcher,
+  });
+  return {
+    name: options.name ?? 'default',
+    service: new BatchClient(endpoint.origin + endpoint.basePath, endpoint.dialect, transport),
+    deployment: deployment ?? null,
+    enqueuedTokens:
+      options.enqueuedTokens === undefined
+        ? null
+        : positive('enqueuedTokens', options.enqueuedTokens),
+  };
+}
+
+function positive(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value <= 0) {
+    throw new UsageError(`${name} is ${value}: it must be a whole number above zero`);
+  }
+  return value;
+}

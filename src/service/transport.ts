@@ -1,0 +1,276 @@
+import { Readable } from 'node:stream';
+import pLimit from 'p-limit';
+import type { Dispatcher } from 'undici';
+import { Agent, EnvHttpProxyAgent, request } from 'undici';
+import type { Clock, Random } from '../core/clock.ts';
+import { ServiceError } from '../core/errors.ts';
+import type { RetryPolicy } from '../core/retry.ts';
+import { backoffMs, retryAfterMs } from '../core/retry.ts';
+import type { Authorizer, Header } from './credentials.ts';
+import { Deadline } from './deadline.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { Failure } from './failure.ts';
+import { badAnswer, lost, parse, refusal, timedOut } from './failure.ts';
+import type { StreamedBody } from './multipart.ts';
+
+/** One call to the service, before it is sent. */
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below the service's base path; starts with a slash. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  /** Sent block by block; opened anew for each try. */
+  readonly body?: StreamedBody;
+  /** `safe` calls are tried again; `once` ones never, and go over a connection of their own. */
+  readonly repeat: 'safe' | 'once';
+}
+
+/** A 2xx whose body is still to be read. */
+export interface Answer {
+  /** Method and path, for messages. */
+  readonly call: string;
+  readonly status: number;
+  header(name: string): string | undefined;
+  readonly body: AsyncIterable<Buffer>;
+  /** Cuts the body. */
+  destroy(): void;
+  readonly deadline: Deadline;
+  /** The reader goes on after `run` has resolved, and disposes of the deadline itself. */
+  keep(): void;
+}
+
+export type Outcome<R> = { readonly value: R } | Failure;
+
+export interface TransportOptions {
+  readonly endpoint: Endpoint;
+  readonly apiVersion: string | null;
+  readonly authorizer: Authorizer;
+  /** Longest time of one try without an answer, in ms. */
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Calls on the wire at once; uploads have as many places of their own. */
+  readonly concurrency: number;
+  /** Replaces the connections, for tests. */
+  readonly dispatcher?: Dispatcher | undefined;
+}
+
+const MAX_CONNECT_MS = 15 * 1000; // 15 s
+const MAX_JSON_BYTES = 64 * 1024 * 1024; // a page of a list is far below
+const MAX_ERROR_BYTES = 64 * 1024;
+/** After its last byte an upload is checked and stored before it is answered. */
+const UPLOAD_ANSWER_FACTOR = 5;
+const BODY_BUFFER_BYTES = 1024 * 1024;
+
+/**
+ * HTTP with the manners of the service: one `run` is one call with its retries, each try with its
+ * own credentials and deadline. Throws the caller's abort reason as it is, an error of the body's
+ * own source as it is, and a ServiceError for all else.
+ */
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #shared: Dispatcher;
+  /** Without keep-alive: an idle connection that dies under a create would leave its end unknown. */
+  readonly #fresh: Dispatcher;
+  readonly #calls;
+  readonly #uploads;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    const { loopback } = options.endpoint;
+    this.#shared = options.dispatcher ?? connect(loopback, options.timeoutMs, true);
+    this.#fresh = options.dispatcher ?? connect(loopback, options.timeoutMs, false);
+    this.#calls = pLimit(options.concurrency);
+    this.#uploads = pLimit(options.concurrency);
+  }
+
+  async run<R>(
+    call: Call,
+    signal: AbortSignal | undefined,
+    read: (answer: Answer) => Promise<Outcome<R>>,
+  ): Promise<R> {
+    const { authorizer, clock, random, retry } = this.#options;
+    const limit = call.body === undefined ? this.#calls : this.#uploads;
+    let refreshed = false;
+    for (let failures = 0; ; ) {
+      signal?.throwIfAborted();
+      const header = await this.#credentials(signal);
+      // A place is held while a try is on the wire, not while a call waits for the next one.
+      const outcome: Outcome<R> =
+        'error' in header ? header : await limit(() => this.#try(call, header, signal, read));
+      if ('value' in outcome) return outcome.value;
+      const { error, again } = outcome;
+      if (error.status === 401 && !('error' in header) && !refreshed) {
+        // The service did nothing, so that even a create may go again with a new token.
+        refreshed = true;
+        if (authorizer.refused(header)) continue;
+      }
+      failures++;
+      if (!again || call.repeat === 'once' || failures >= retry.tries) {
+        throw failures === 1 ? error : afterTries(error, failures);
+      }
+      const wait = (error.retryAfterMs ?? 0) + backoffMs(retry, failures - 1, random);
+      await clock.sleep(wait, signal);
+    }
+  }
+
+  /** Cuts everything that is still on the wire. */
+  async close(): Promise<void> {
+    await Promise.all([this.#shared.destroy(), this.#fresh.destroy()]);
+  }
+
+  async #credentials(signal: AbortSignal | undefined): Promise<Header | Failure> {
+    try {
+      return await this.#options.authorizer.header(signal);
+    } catch (error) {
+      if (error instanceof ServiceError) return { error, again: error.retryable };
+      throw error;
+    }
+  }
+
+  async #try<R>(
+    call: Call,
+    credentials: Header,
+    signal: AbortSignal | undefined,
+    read: (answer: Answer) => Promise<Outcome<R>>,
+  ): Promise<Outcome<R>> {
+    const { endpoint, timeoutMs, authorizer, clock } = this.#options;
+    const path = endpoint.basePath + call.path;
+    const name = `${call.method} ${path}`;
+    signal?.throwIfAborted();
+    const deadline = new Deadline(signal, timeoutMs);
+    const source = call.body && watched(call.body, deadline, timeoutMs);
+    let kept = false;
+    try {
+      const response = await request(endpoint.origin + path + this.#query(call), {
+        dispatcher: call.repeat === 'once' ? this.#fresh : this.#shared,
+        method: call.method,
+        headers: {
+          accept: 'application/json',
+          'accept-encoding': 'identity',
+          'user-agent': 'millrace',
+          ...contentHeaders(call),
+          ...call.headers,
+          [credentials.name]: credentials.value,
+        },
+        body: source?.stream ?? (call.json === undefined ? null : JSON.stringify(call.json)),
+        signal: deadline.signal,
+        headersTimeout: 0, // the deadline counts
+        bodyTimeout: 0,
+        highWaterMark: BODY_BUFFER_BYTES,
+      });
+      const { statusCode: status, body } = response;
+      // A body that breaks before anybody reads it must not end the process; its reader is told.
+      body.once('error', () => undefined);
+      const header = (key: string) => {
+        const value = response.headers[key];
+        return Array.isArray(value) ? value[0] : value;
+      };
+      if (status < 200 || status > 299) {
+        const words = await readText(body, MAX_ERROR_BYTES);
+        const wait = retryAfterMs(header, clock.now());
+        return refusal(
+          name,
+          { status, header, body: words, retryAfterMs: wait },
+          authorizer.redact,
+        );
+      }
+      return await read({
+        call: name,
+        status,
+        header,
+        body,
+        deadline,
+        destroy: () => body.destroy(),
+        keep: () => {
+          kept = true;
+        },
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (source?.failure() !== undefined) throw source.failure();
+      return deadline.expired ? timedOut(name, 'no answer', timeoutMs) : lost(name, error);
+    } finally {
+      source?.stream.destroy();
+      if (!kept) deadline[Symbol.dispose]();
+    }
+  }
+
+  #query(call: Call): string {
+    const query = new URLSearchParams(call.query);
+    if (this.#options.apiVersion !== null) query.set('api-version', this.#options.apiVersion);
+    return query.size === 0 ? '' : `?${query}`;
+  }
+}
+
+/** Reads a body of JSON whole; `convert` gives null for JSON that is not what the call gives. */
+export function readJson<R>(what: string, convert: (value: unknown, answer: Answer) => R | null) {
+  return async (answer: Answer): Promise<Outcome<R>> => {
+    const body = await readText(answer.body, MAX_JSON_BYTES);
+    const json = parse(body);
+    const value = json === undefined ? null : convert(json, answer);
+    if (value !== null) return { value };
+    const type = answer.header('content-type') ?? 'no content type';
+    const found =
+      json === undefined ? `${body.length} characters (${type}) that are not JSON` : 'JSON';
+    return badAnswer(answer.call, answer.status, `${found} instead of ${what}`);
+  };
+}
+
+/** Up to `max` bytes of a body as text; what is beyond is not read. */
+async function readText(body: AsyncIterable<Buffer>, max: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= max) break;
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, max);
+}
+
+/**
+ * A body as a stream that moves the deadline along with each block, and that remembers an error of
+ * its own source, which is not the service's fault and not to be tried again.
+ */
+function watched(body: StreamedBody, deadline: Deadline, timeoutMs: number) {
+  let failure: unknown;
+  async function* blocks() {
+    try {
+      for await (const block of body.open()) {
+        deadline.touch();
+        yield block;
+      }
+      deadline.touch(timeoutMs * UPLOAD_ANSWER_FACTOR);
+    } catch (error) {
+      failure = error;
+      throw error;
+    }
+  }
+  return { stream: Readable.from(blocks(), { objectMode: false }), failure: () => failure };
+}
+
+function contentHeaders(call: Call): Record<string, string> {
+  if (call.body !== undefined) {
+    return { 'content-type': call.body.contentType, 'content-length': String(call.body.length) };
+  }
+  return call.json === undefined ? {} : { 'content-type': 'application/json' };
+}
+
+function connect(loopback: boolean, timeoutMs: number, keepAlive: boolean): Dispatcher {
+  const options = {
+    allowH2: false,
+    connect: { timeout: Math.min(MAX_CONNECT_MS, timeoutMs / 2) },
+    ...(keepAlive ? {} : { pipelining: 0 }),
+  };
+  // A proxy never sees what goes to this machine in plain text.
+  return loopback ? new Agent(options) : new EnvHttpProxyAgent(options);
+}
+
+function afterTries(error: ServiceError, tries: number): ServiceError {
+  return new ServiceError(error.code, `${error.message} (tried ${tries} times)`, error);
+}
