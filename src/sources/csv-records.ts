@@ -1,0 +1,87 @@
+import { DOUBLED, MAX_FIELDS, MIXED, PLAIN } from './csv-scanner.ts';
+
+const QUOTE = 34;
+
+/** Turns the offsets that the scanner found into strings and objects. */
+export class CsvRecords {
+  readonly #columns: readonly string[];
+  readonly #hasProto: boolean;
+  /** Whether the last records were ASCII: then one string is made and cut, instead of one a field. */
+  #ascii = true;
+
+  constructor(columns: readonly string[]) {
+    this.#columns = columns;
+    this.#hasProto = columns.includes('__proto__');
+  }
+
+  /** The record as an object by column; it has as many fields as there are columns. */
+  object(data: Buffer, fields: Int32Array, start: number, end: number): Record<string, string> {
+    const columns = this.#columns;
+    const record: Record<string, string> = {};
+    const text = this.#whole(data, start, end);
+    for (let i = 0, at = 0; i < columns.length; i++, at += 3) {
+      const value =
+        text !== null && fields[at + 2] === PLAIN
+          ? text.slice(fields[at]! - start, fields[at + 1]! - start)
+          : fieldText(data, fields[at]!, fields[at + 1]!, fields[at + 2]!);
+      if (this.#hasProto) define(record, columns[i]!, value);
+      else record[columns[i]!] = value;
+    }
+    return record;
+  }
+
+  /** The record's text when every character of it is one byte, so that byte offsets cut it. */
+  #whole(data: Buffer, start: number, end: number): string | null {
+    if (!this.#ascii) {
+      this.#ascii = isAscii(data, start, end);
+      if (!this.#ascii) return null;
+    }
+    const text = data.toString('utf8', start, end);
+    if (text.length === end - start) return text;
+    this.#ascii = false;
+    return null;
+  }
+}
+
+/** Every field of the record as a string. */
+export function fieldTexts(data: Buffer, fields: Int32Array, count: number): string[] {
+  const texts: string[] = [];
+  for (let at = 0; at < Math.min(count, MAX_FIELDS) * 3; at += 3) {
+    texts.push(fieldText(data, fields[at]!, fields[at + 1]!, fields[at + 2]!));
+  }
+  return texts;
+}
+
+function fieldText(data: Buffer, start: number, end: number, kind: number): string {
+  if (start === end) return '';
+  const text = data.toString('utf8', start, end);
+  if (kind === DOUBLED) return text.replaceAll('""', '"');
+  if (kind === MIXED) return mixedText(text);
+  return text;
+}
+
+/** `"a ""b"" c"d"e` is `a "b" cd"e`: quotes behind the closing one are data. */
+function mixedText(text: string): string {
+  let close = 1;
+  while (text.charCodeAt(close) !== QUOTE || text.charCodeAt(close + 1) === QUOTE) {
+    close += text.charCodeAt(close) === QUOTE ? 2 : 1;
+  }
+  return text.slice(1, close).replaceAll('""', '"') + text.slice(close + 1);
+}
+
+/** A column of this name is data; assigning would set the prototype. */
+function define(record: Record<string, string>, name: string, value: string): void {
+  Object.defineProperty(record, name, {
+    value,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+/** Looks at the first bytes only: a cheap guess whether to try the one-string way again. */
+function isAscii(data: Buffer, start: number, end: number): boolean {
+  const stop = Math.min(end, start + 256);
+  for (let i = start; i < stop; i++) if (data[i]! > 127) return false;
+  return true;
+}

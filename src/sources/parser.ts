@@ -1,0 +1,75 @@
+import { MillraceError } from '../core/errors.ts';
+import { type Position, RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
+import { defineStage, type Stage } from '../streams/stage.ts';
+
+/** Bytes that one record may have unless told otherwise: well above what one request may hold. */
+export const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024; // 16 MiB
+
+/** What every parser takes. */
+export interface ParserOptions {
+  /** Names the source in positions and messages. Default `<stream>`. */
+  readonly source?: string;
+  /** Throw at the first record that cannot be read instead of yielding it as rejected. Default false. */
+  readonly strict?: boolean;
+  /** A longer record is rejected as `record_too_large`. Bytes; default 16 MiB. */
+  readonly maxRecordBytes?: number;
+  /** Where in the source the first chunk begins: a record's start. Default its beginning. */
+  readonly startAt?: StartAt;
+}
+
+/** A record boundary in a source. */
+export interface StartAt {
+  /** Offset of the next record's first byte (or of empty lines before it). */
+  readonly byte: number;
+  /** Records before it, the rejected included. */
+  readonly row: number;
+}
+
+/**
+ * A parser without any input or output: chunks of bytes in, records out. Bytes are UTF-8; others
+ * throw a MillraceError `invalid_encoding` that names the offset.
+ */
+export interface RecordParser<T> {
+  /** The records that end in this chunk. */
+  push(chunk: Uint8Array): SourceItem<T>[];
+  /** The end of the input: the records that were still open. */
+  flush(): SourceItem<T>[];
+  /** Where reading can go on behind the records given out so far, or null when it cannot. */
+  readonly boundary: StartAt | null;
+}
+
+/** A parser as a stage. Strings are taken as UTF-8. */
+export function parserStage<T>(
+  make: () => RecordParser<T>,
+  strict: boolean,
+): Stage<Uint8Array, SourceItem<T>> {
+  return defineStage(async function* (source: AsyncIterable<Uint8Array | string>) {
+    const parser = make();
+    for await (const chunk of source) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
+      for (const item of parser.push(bytes)) yield strict ? accepted(item) : item;
+    }
+    for (const item of parser.flush()) yield strict ? accepted(item) : item;
+  });
+}
+
+/** The item; throws its error when it is a rejected record. */
+export function accepted<T>(item: SourceItem<T>): SourceRecord<T> {
+  if (item instanceof SourceRecord) return item;
+  throw new MillraceError(item.error.code, item.error.message);
+}
+
+/** `reviews.csv, row 7, byte 1234`: the head of every message about a record. */
+export function where(position: Position): string {
+  return position.byte < 0
+    ? `${position.source}, row ${position.row}`
+    : `${position.source}, row ${position.row}, byte ${position.byte}`;
+}
+
+/** A record that was skipped because of its length. */
+export function tooLarge(position: Position, maxRecordBytes: number): RejectedRecord {
+  return new RejectedRecord(null, position, {
+    code: 'record_too_large',
+    message: `${where(position)}: the record is longer than ${maxRecordBytes} bytes; look for a quote or line end that is missing, or raise --max-record-bytes`,
+  });
+}
