@@ -1,0 +1,61 @@
+import { UsageError } from '../core/errors.ts';
+import type { ShardLimits } from '../core/job.ts';
+import type { Dialect } from '../core/service.ts';
+
+/**
+ * Bytes kept free for each line beside its own: a target's deployment may have a longer name than
+ * the job's model, and some dialects write `/v1` before the url.
+ */
+export const LINE_HEADROOM_BYTES = 64;
+
+/** Stands for no limit of tokens. A number, because limits are stored as JSON. */
+export const UNLIMITED_TOKENS = Number.MAX_SAFE_INTEGER;
+
+/** What the service takes in one file when no dialect says otherwise. */
+export const DEFAULT_LIMITS: ShardLimits = {
+  maxRequests: 100_000,
+  maxBytes: 200_000_000, // 200 MB, read as 10^6
+  maxTokens: UNLIMITED_TOKENS,
+};
+
+export interface LimitOptions {
+  /** Requests in one shard. Default: what the service takes, 100,000. */
+  maxRequests?: number | undefined;
+  /** Bytes of one request file, headroom included. Default: what the service takes, 200 MB. */
+  maxBytes?: number | undefined;
+  /** Input tokens of one shard, before the service's factor. Default: no limit. */
+  maxTokens?: number | undefined;
+}
+
+/**
+ * The limits that shards are sealed by. Throws a UsageError for a value that is not a positive
+ * whole number, or is more than the service takes.
+ */
+export function resolveLimits(
+  options: LimitOptions = {},
+  dialect?: Pick<Dialect, 'name' | 'maxRequestsPerFile' | 'maxFileBytes'>,
+): ShardLimits {
+  const most = {
+    maxRequests: dialect?.maxRequestsPerFile ?? DEFAULT_LIMITS.maxRequests,
+    maxBytes: dialect?.maxFileBytes ?? DEFAULT_LIMITS.maxBytes,
+    maxTokens: DEFAULT_LIMITS.maxTokens,
+  };
+  return {
+    maxRequests: resolve('requests', options.maxRequests, most.maxRequests),
+    maxBytes: resolve('bytes', options.maxBytes, most.maxBytes),
+    maxTokens: resolve('tokens', options.maxTokens, most.maxTokens),
+  };
+}
+
+function resolve(what: string, given: number | undefined, most: number): number {
+  if (given === undefined || given === Number.POSITIVE_INFINITY) return most;
+  if (!Number.isSafeInteger(given) || given < 1) {
+    throw new UsageError(`the limit of ${what} in a shard must be a positive whole number`);
+  }
+  if (given > most) {
+    throw new UsageError(
+      `the limit of ${what} in a shard is ${given}, but the service takes ${most} in one file`,
+    );
+  }
+  return given;
+}

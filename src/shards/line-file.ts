@@ -1,0 +1,83 @@
+import { createHash, type Hash } from 'node:crypto';
+import { AtomicFile } from '../streams/files.ts';
+import { NEWLINE } from './format.ts';
+
+const BLOCK_BYTES = 256 * 1024; // 256 KiB: stays in the cache between the copy, the hash and the write
+
+/**
+ * Lines into a file that appears whole or not at all, hashed on the way. Lines are gathered in a
+ * block, so that the hash and the disk see large pieces. Without a path nothing is written, and
+ * only the bytes and the hash are found.
+ */
+export class LineFile {
+  /** Bytes of all lines so far, newlines included. */
+  bytes = 0;
+
+  readonly #file: AtomicFile | null;
+  readonly #hash: Hash = createHash('sha256');
+  readonly #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #used = 0;
+
+  private constructor(file: AtomicFile | null) {
+    this.#file = file;
+  }
+
+  static async create(path: string | null): Promise<LineFile> {
+    const file = path === null ? null : await AtomicFile.create(path);
+    return new LineFile(file);
+  }
+
+  /**
+   * Adds a line and its newline. `length` is the line's length in UTF-8. Returns a promise when a
+   * block has to go to disk: await it before the next call.
+   */
+  add(line: string, length: number): void | Promise<void> {
+    const whole = length + 1;
+    if (whole > BLOCK_BYTES - this.#used) return this.#addOver(Buffer.from(`${line}\n`));
+    this.#used += this.#block.write(line, this.#used, 'utf8');
+    this.#block[this.#used++] = NEWLINE;
+    this.bytes += whole;
+  }
+
+  /** As `add`, of a line that is bytes already, without its newline. */
+  addBytes(line: Uint8Array): void | Promise<void> {
+    const whole = line.length + 1;
+    if (whole > BLOCK_BYTES - this.#used) return this.#addOver(Buffer.concat([line, LINE_END]));
+    this.#block.set(line, this.#used);
+    this.#used += line.length;
+    this.#block[this.#used++] = NEWLINE;
+    this.bytes += whole;
+  }
+
+  /** Makes the file whole and visible; gives the hex SHA-256 of its bytes. */
+  async commit(): Promise<string> {
+    await this.#flush();
+    await this.#file?.commit();
+    return this.#hash.digest('hex');
+  }
+
+  async discard(): Promise<void> {
+    await this.#file?.discard();
+  }
+
+  async #addOver(line: Buffer): Promise<void> {
+    await this.#flush();
+    this.bytes += line.length;
+    if (line.length > BLOCK_BYTES) {
+      this.#hash.update(line);
+      await this.#file?.write(line);
+    } else {
+      this.#block.set(line, 0);
+      this.#used = line.length;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const full = this.#block.subarray(0, this.#used);
+    this.#used = 0;
+    this.#hash.update(full);
+    await this.#file?.write(full);
+  }
+}
+
+const LINE_END = Uint8Array.of(NEWLINE);

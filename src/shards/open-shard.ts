@@ -1,0 +1,118 @@
+import type { SealedShard, ShardLimits } from '../core/job.ts';
+import { LINE_HEADROOM_BYTES } from './limits.ts';
+import { LineFile } from './line-file.ts';
+import { shardPaths } from './paths.ts';
+import type { SealedLines } from './serialise.ts';
+
+export interface OpenShardOptions {
+  /** The job's directory, or null to find the hashes without writing. */
+  directory: string | null;
+  name: string;
+  limits: ShardLimits;
+  jobName: string;
+  /** Of the first request. */
+  ordinal: number;
+}
+
+/** A shard that is being written: its two files, its sums and its ids. */
+export class OpenShard {
+  readonly #options: OpenShardOptions;
+  readonly #requests: LineFile;
+  readonly #records: LineFile;
+  /** Ids so far; null as long as all of them are `<jobName>-<ordinal>`, which cannot meet. */
+  #ids: Set<string> | null = null;
+  #count = 0;
+  #tokens = 0;
+  #lastOrdinal: number;
+
+  private constructor(options: OpenShardOptions, requests: LineFile, records: LineFile) {
+    this.#options = options;
+    this.#requests = requests;
+    this.#records = records;
+    this.#lastOrdinal = options.ordinal;
+  }
+
+  static async create(options: OpenShardOptions): Promise<OpenShard> {
+    const { directory, name } = options;
+    const paths = directory === null ? null : shardPaths(directory, name);
+    const records = await LineFile.create(paths?.records ?? null);
+    try {
+      return new OpenShard(options, await LineFile.create(paths?.requests ?? null), records);
+    } catch (error) {
+      await records.discard();
+      throw error;
+    }
+  }
+
+  /** Why a request of this size can be in no shard at all, or null when it can. */
+  static alone(bytes: number, tokens: number, limits: ShardLimits): string | null {
+    const size = bytes + 1 + LINE_HEADROOM_BYTES;
+    if (size > limits.maxBytes) {
+      return `takes ${size} bytes, more than the ${limits.maxBytes} of a shard`;
+    }
+    if (tokens <= limits.maxTokens) return null;
+    return `has ${tokens} input tokens, more than the ${limits.maxTokens} of a shard`;
+  }
+
+  /** Whether one more request of this size stays within every limit. */
+  fits(bytes: number, tokens: number): boolean {
+    const { maxRequests, maxBytes, maxTokens } = this.#options.limits;
+    const count = this.#count + 1;
+    return (
+      count <= maxRequests &&
+      this.#requests.bytes + bytes + 1 + count * LINE_HEADROOM_BYTES <= maxBytes &&
+      this.#tokens + tokens <= maxTokens
+    );
+  }
+
+  /** Takes an id for this shard; false when it is taken. `own` says that the user gave it. */
+  claim(id: string, own: boolean, ordinal: number): boolean {
+    if (this.#ids === null) {
+      if (!own) return true;
+      this.#ids = this.#madeIds(ordinal);
+    }
+    if (this.#ids.has(id)) return false;
+    this.#ids.add(id);
+    return true;
+  }
+
+  add(lines: SealedLines, ordinal: number, tokens: number): void | Promise<void> {
+    this.#count++;
+    this.#tokens += tokens;
+    this.#lastOrdinal = ordinal;
+    const request = this.#requests.add(lines.request, lines.requestBytes);
+    const record = this.#records.add(lines.record, lines.recordBytes);
+    if (request === undefined) return record;
+    if (record === undefined) return request;
+    return Promise.all([request, record]).then(() => undefined);
+  }
+
+  /** Makes both files durable, the records first: a request file never stands alone. */
+  async seal(partition: string | null): Promise<{ shard: SealedShard; recordsHash: string }> {
+    const recordsHash = await this.#records.commit();
+    const shard: SealedShard = {
+      name: this.#options.name,
+      partition,
+      requests: this.#count,
+      bytes: this.#requests.bytes,
+      tokens: this.#tokens,
+      sha256: await this.#requests.commit(),
+      firstOrdinal: this.#options.ordinal,
+      lastOrdinal: this.#lastOrdinal,
+    };
+    return { shard, recordsHash };
+  }
+
+  async discard(): Promise<void> {
+    await this.#records.discard();
+    await this.#requests.discard();
+  }
+
+  /** The ids made so far, once the first of the user's own has to be compared with them. */
+  #madeIds(ordinal: number): Set<string> {
+    const ids = new Set<string>();
+    if (this.#count === 0) return ids;
+    for (let n = this.#options.ordinal; n < ordinal; n++) ids.add(`${this.#options.jobName}-${n}`);
+    return ids;
+  }
+}
