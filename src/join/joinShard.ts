@@ -1,0 +1,271 @@
+import type { Usage } from '../core/job.ts';
+import type { RowError } from '../core/record.ts';
+import type { RowAttempt } from '../core/result.ts';
+import { endOfCustomId } from '../shards/format.ts';
+import { readShard, type ShardLine } from '../shards/reader.ts';
+import { type AnswerFiles, AnswerIndex } from './answers.ts';
+import { decodeString, hasEscape } from './jsonBytes.ts';
+import { judgeAnswer, MISSING } from './outcome.ts';
+import { joinPaths } from './paths.ts';
+import { RowFile } from './rowFile.ts';
+
+/** One shard and the batch that ended for it. */
+export interface JoinOptions {
+  /** The job's directory. */
+  readonly directory: string;
+  /** The shard's name. */
+  readonly name: string;
+  /** The batch's id at the service, written into the rows' attempts. */
+  readonly batch: string;
+  /** Both files null when the batch left none, as when it failed in validation. */
+  readonly answers: AnswerFiles;
+  /** A row whose attempts, this one included, reach it is final. Counts from 1. */
+  readonly maxAttempts: number;
+  /** When the outcome is read, ISO 8601. A redo with the same time writes the same bytes. */
+  readonly at: string;
+  /**
+   * What validation said about single lines, by their number in the request file, from 1. Such a
+   * row is final and failed, unless it has an ok answer.
+   */
+  readonly lineErrors?: ReadonlyMap<number, RowError>;
+  /**
+   * Whether rows without an answer are charged this attempt; default true. With false they are left
+   * over with the attempts that they had.
+   */
+  readonly chargeAttempt?: boolean;
+  /**
+   * Decides whether a failure may be tried again, before the number of attempts is looked at;
+   * undefined keeps the table's word. `status` is the response's, null without one; `missing` is the
+   * code of a row without an answer. Example: `() => false` when the job was cancelled.
+   */
+  readonly retryOverride?: (code: string, status: number | null) => boolean | undefined;
+}
+
+/** The account of one join: rows = ok + failed + leftover. */
+export interface JoinSummary {
+  readonly rows: number;
+  readonly ok: number;
+  /** Final failures. */
+  readonly failed: number;
+  /** Rows for a further attempt. */
+  readonly leftover: number;
+  readonly usage: Usage;
+  readonly anomalies: {
+    /** Answered ids that the shard does not have. */
+    readonly unknown: number;
+    readonly duplicate: number;
+    readonly malformed: number;
+    /** Rows in neither file. */
+    readonly missing: number;
+  };
+  /** Final failures by code. */
+  readonly failedCodes: Readonly<Record<string, number>>;
+}
+
+/**
+ * Joins the answers of one batch to the records of its shard, by custom_id, in the shard's order and
+ * in constant memory. Writes `results/NAME.ndjson` with the final rows, `shards/NAME.leftover.*` with
+ * the rows to try again, and `shards/NAME.failed.*` with the material of the final failures; a file
+ * without rows is not written, and an older one is removed. The same inputs give the same files,
+ * however often; what it reads is left as it is.
+ */
+export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
+  const index = await AnswerIndex.open(options.answers);
+  const join = new ShardJoin(options, index);
+  try {
+    for await (const lines of readShard(options.directory, options.name)) {
+      for (const line of lines) {
+        const written = join.add(line);
+        if (written !== undefined) await written;
+      }
+    }
+    return await join.commit();
+  } finally {
+    await join.discard();
+    await index.close();
+  }
+}
+
+const ID_START = '{"custom_id":"'.length;
+const RECORD_KEY = Buffer.from(',"record":');
+const OK_STATUS = Buffer.from(',"status":"ok"');
+const FAILED_STATUS = Buffer.from(',"status":"failed"');
+const RESPONSE_KEY = Buffer.from(',"response":');
+const NULL_RESPONSE = Buffer.from(',"response":null');
+const NO_ERROR = Buffer.from(',"error":null,"attempts":');
+
+class ShardJoin {
+  readonly #options: JoinOptions;
+  readonly #index: AnswerIndex;
+  readonly #results: RowFile;
+  readonly #leftover: PairFile;
+  readonly #failed: PairFile;
+  readonly #firstTry: Buffer;
+  readonly #failedCodes = new Map<string, number>();
+  #rows = 0;
+  #ok = 0;
+  #missing = 0;
+
+  constructor(options: JoinOptions, index: AnswerIndex) {
+    const paths = joinPaths(options.directory, options.name);
+    this.#options = options;
+    this.#index = index;
+    this.#results = new RowFile(paths.results);
+    this.#leftover = new PairFile(paths.leftoverRequests, paths.leftoverRecords);
+    this.#failed = new PairFile(paths.failedRequests, paths.failedRecords);
+    this.#firstTry = Buffer.from(`${JSON.stringify([this.#attempt('ok')])}}\n`);
+  }
+
+  add(line: ShardLine): void | Promise<void> {
+    const { request } = line;
+    const row = ++this.#rows;
+    const idEnd = endOfCustomId(request, 0) - 1;
+    const entry = this.#claim(request, idEnd);
+    if (entry !== -1 && this.#index.isOk(entry)) return this.#addOk(line, idEnd, entry);
+
+    const lineError = this.#options.lineErrors?.get(row);
+    if (lineError !== undefined) return this.#addFailed(line, idEnd, entry, lineError);
+    if (entry === -1) {
+      this.#missing++;
+      const charged = this.#options.chargeAttempt !== false;
+      return this.#decide(line, idEnd, entry, MISSING, null, true, charged);
+    }
+    const outcome = judgeAnswer(this.#index.parse(entry));
+    // The index called it not ok by the same rule; both read the same bytes.
+    if (outcome.ok) return this.#addOk(line, idEnd, entry);
+    const { error, status, retryable } = outcome;
+    return this.#decide(line, idEnd, entry, error, status, retryable, true);
+  }
+
+  async commit(): Promise<JoinSummary> {
+    await this.#leftover.commit();
+    await this.#failed.commit();
+    await this.#results.commit();
+    return {
+      rows: this.#rows,
+      ok: this.#ok,
+      failed: this.#failed.lines,
+      leftover: this.#leftover.lines,
+      usage: { ...this.#index.usage },
+      anomalies: {
+        unknown: this.#index.countUnclaimed(),
+        ...this.#index.anomalies,
+        missing: this.#missing,
+      },
+      failedCodes: Object.fromEntries(this.#failedCodes),
+    };
+  }
+
+  /** Leaves nothing of an unfinished join; does nothing after `commit`. */
+  async discard(): Promise<void> {
+    await this.#leftover.discard();
+    await this.#failed.discard();
+    await this.#results.discard();
+  }
+
+  #claim(request: Buffer, idEnd: number): number {
+    if (!hasEscape(request, ID_START, idEnd)) return this.#index.claim(request, ID_START, idEnd);
+    const id = Buffer.from(decodeString(request, ID_START, idEnd), 'utf8');
+    return this.#index.claim(id, 0, id.length);
+  }
+
+  #decide(
+    line: ShardLine,
+    idEnd: number,
+    entry: number,
+    error: RowError,
+    status: number | null,
+    retryable: boolean,
+    charged: boolean,
+  ): void | Promise<void> {
+    const again = this.#options.retryOverride?.(error.code, status) ?? retryable;
+    const attempts = charged ? [...line.attempts, this.#attempt(error.code)] : line.attempts;
+    if (!again || (charged && attempts.length >= this.#options.maxAttempts)) {
+      return this.#addFailed(line, idEnd, entry, error);
+    }
+    return this.#leftover.add(line, attempts);
+  }
+
+  #addOk(line: ShardLine, idEnd: number, entry: number): void | Promise<void> {
+    const { block } = this.#results;
+    this.#ok++;
+    this.#startRow(line, idEnd, OK_STATUS);
+    this.#addResponse(entry);
+    block.bytes(NO_ERROR);
+    if (line.attempts.length === 0) block.bytes(this.#firstTry);
+    else block.text(`${JSON.stringify([...line.attempts, this.#attempt('ok')])}}\n`);
+    return this.#results.drain();
+  }
+
+  async #addFailed(line: ShardLine, idEnd: number, entry: number, error: RowError): Promise<void> {
+    const { block } = this.#results;
+    const attempts = [...line.attempts, this.#attempt(error.code)];
+    this.#startRow(line, idEnd, FAILED_STATUS);
+    this.#addResponse(entry);
+    const reason = JSON.stringify({ code: error.code, message: error.message });
+    block.text(`,"error":${reason},"attempts":${JSON.stringify(attempts)}}\n`);
+    this.#failedCodes.set(error.code, (this.#failedCodes.get(error.code) ?? 0) + 1);
+    await this.#results.drain();
+    await this.#failed.add(line, attempts);
+  }
+
+  #startRow(line: ShardLine, idEnd: number, status: Buffer): void {
+    const { block } = this.#results;
+    block.text(`{"ordinal":${line.ordinal},"custom_id":`);
+    block.bytes(line.request, ID_START - 1, idEnd + 1);
+    block.bytes(status);
+    block.bytes(RECORD_KEY);
+    block.bytes(line.record);
+  }
+
+  #addResponse(entry: number): void {
+    const { block } = this.#results;
+    const length = entry === -1 ? 0 : this.#index.responseLength(entry);
+    if (length === 0) {
+      block.bytes(NULL_RESPONSE);
+      return;
+    }
+    block.bytes(RESPONSE_KEY);
+    block.reserve(length);
+    this.#index.readResponse(entry, block.buffer, block.length);
+    block.length += length;
+  }
+
+  #attempt(code: string): RowAttempt {
+    return { batch: this.#options.batch, code, at: this.#options.at };
+  }
+}
+
+/** A request file and its record file, line for line. */
+class PairFile {
+  lines = 0;
+  readonly #requests: RowFile;
+  readonly #records: RowFile;
+
+  constructor(requests: string, records: string) {
+    this.#requests = new RowFile(requests);
+    this.#records = new RowFile(records);
+  }
+
+  async add(line: ShardLine, attempts: readonly RowAttempt[]): Promise<void> {
+    this.lines++;
+    this.#requests.block.bytes(line.request);
+    this.#requests.block.text('\n');
+    const records = this.#records.block;
+    records.text(`{"ordinal":${line.ordinal},"record":`);
+    records.bytes(line.record);
+    records.text(attempts.length === 0 ? '}\n' : `,"attempts":${JSON.stringify(attempts)}}\n`);
+    await this.#requests.drain();
+    await this.#records.drain();
+  }
+
+  async commit(): Promise<void> {
+    await this.#records.commit();
+    await this.#requests.commit();
+  }
+
+  async discard(): Promise<void> {
+    await this.#requests.discard();
+    await this.#records.discard();
+  }
+}

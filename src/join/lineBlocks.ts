@@ -1,0 +1,101 @@
+import { openPrivate } from '../streams/files.ts';
+
+const NEWLINE = 0x0a;
+const BLOCK_BYTES = 1024 * 1024; // 1 MiB
+
+/** Room before each block for the line that the block before it left unfinished. */
+const RESERVE_BYTES = 64 * 1024; // 64 KiB
+
+/** Whole lines of a file: each ends with a newline, the last one of the file too. */
+export interface LineBlock {
+  readonly buffer: Buffer;
+  readonly start: number;
+  /** Offset after the last line's newline. */
+  readonly end: number;
+  /** Where `start` lies in the file. */
+  readonly offset: number;
+}
+
+export interface LineBlockOptions {
+  /** Bytes read at once; 1 MiB. A smaller file takes a smaller buffer. */
+  readonly blockBytes?: number;
+  /**
+   * Whether buffers are used again: then a block is valid only until the next one is asked for.
+   * Default false.
+   */
+  readonly reuse?: boolean;
+}
+
+/**
+ * Reads a file as blocks of whole lines, one block ahead of its consumer. Lines longer than a block
+ * come alone in a buffer of their own. A last line without a newline gets one.
+ */
+export async function* lineBlocks(
+  path: string,
+  options: LineBlockOptions = {},
+): AsyncGenerator<LineBlock, void, undefined> {
+  const handle = await openPrivate(path, 'r');
+  let ahead: Promise<number | Error> | null = null;
+  try {
+    const { size } = await handle.stat();
+    const blockBytes = Math.min(options.blockBytes ?? BLOCK_BYTES, size + 1);
+    const spare: Buffer[] = [];
+    const take = () => spare.pop() ?? Buffer.allocUnsafeSlow(RESERVE_BYTES + blockBytes);
+    const read = (into: Buffer, position: number) =>
+      // The outcome is a value: a read ahead that fails while nobody waits must not crash the process.
+      handle.read(into, RESERVE_BYTES, blockBytes, position).then(
+        (result) => result.bytesRead,
+        (error: Error) => error,
+      );
+
+    let position = 0;
+    let begun: Buffer[] = [];
+    let begunBytes = 0;
+    let next = take();
+    ahead = read(next, position);
+    for (;;) {
+      const count = await ahead;
+      ahead = null;
+      if (count instanceof Error) throw count;
+      if (count === 0) break;
+      const buffer = next;
+      const base = position;
+      position += count;
+      next = take();
+      ahead = read(next, position);
+
+      const end = RESERVE_BYTES + count;
+      let start = RESERVE_BYTES;
+      const last = buffer.subarray(start, end).lastIndexOf(NEWLINE);
+      if (last !== -1) {
+        const afterLast = start + last + 1;
+        if (begunBytes > RESERVE_BYTES) {
+          const afterFirst = buffer.indexOf(NEWLINE, start) + 1;
+          const line = Buffer.concat([...begun, buffer.subarray(start, afterFirst)]);
+          yield { buffer: line, start: 0, end: line.length, offset: base - begunBytes };
+          start = afterFirst;
+        } else {
+          for (const part of begun.reverse()) start -= part.copy(buffer, start - part.length);
+        }
+        if (start < afterLast) {
+          yield { buffer, start, end: afterLast, offset: base + start - RESERVE_BYTES };
+        }
+        begun = [];
+        begunBytes = 0;
+        start = afterLast;
+      }
+      if (start < end) {
+        begun.push(Buffer.from(buffer.subarray(start, end)));
+        begunBytes += end - start;
+      }
+      if (options.reuse) spare.push(buffer);
+    }
+    if (begunBytes > 0) {
+      const line = Buffer.concat([...begun, Buffer.of(NEWLINE)]);
+      yield { buffer: line, start: 0, end: line.length, offset: position - begunBytes };
+    }
+  } finally {
+    await ahead;
+    await handle.close();
+  }
+}

@@ -1,0 +1,75 @@
+import { errorCode, MillraceError } from '../core/errors.ts';
+import type { ResultRow } from '../core/result.ts';
+import { lineBlocks } from './lineBlocks.ts';
+
+const NEWLINE = 0x0a;
+const ZERO = 0x30;
+const ORDINAL_PREFIX = Buffer.from('{"ordinal":');
+const BLOCK_BYTES = 256 * 1024; // 256 KiB: a merge holds several files open
+
+/**
+ * The lines of one result file, block by block, each without its newline. A file that does not exist
+ * has none: a shard all of whose rows were left over writes no file.
+ */
+export async function* resultLines(path: string): AsyncGenerator<Buffer[], void, undefined> {
+  const blocks = lineBlocks(path, { blockBytes: BLOCK_BYTES });
+  try {
+    for await (const { buffer, start, end } of blocks) {
+      const lines: Buffer[] = [];
+      for (let at = start; at < end; ) {
+        const newline = buffer.indexOf(NEWLINE, at);
+        if (newline > at) lines.push(buffer.subarray(at, newline));
+        at = newline + 1;
+      }
+      yield lines;
+    }
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** The rows of one result file, parsed. Throws `damaged_result` for a line that is not a row. */
+export async function* readRows<T = unknown>(
+  path: string,
+): AsyncGenerator<ResultRow<T>, void, undefined> {
+  let number = 0;
+  for await (const lines of resultLines(path)) {
+    for (const line of lines) {
+      number++;
+      yield parseRow<T>(line, path, number);
+    }
+  }
+}
+
+/** One row from its line; `where` names the file for the error. */
+export function parseRow<T = unknown>(line: Buffer, where: string, number?: number): ResultRow<T> {
+  try {
+    return JSON.parse(line.toString('utf8')) as ResultRow<T>;
+  } catch (error) {
+    // The parser's own words would quote the record.
+    const code = error instanceof SyntaxError ? 'not JSON' : 'not readable';
+    throw damaged(where, number, code);
+  }
+}
+
+/** The ordinal at the fixed start of a row's line. */
+export function ordinalOf(line: Buffer, where: string): number {
+  let at = ORDINAL_PREFIX.length;
+  let ordinal = 0;
+  for (; ; at++) {
+    const digit = (line[at] ?? 0) - ZERO;
+    if (digit < 0 || digit > 9) break;
+    ordinal = ordinal * 10 + digit;
+  }
+  const whole = at > ORDINAL_PREFIX.length && ORDINAL_PREFIX.compare(line, 0, 11) === 0;
+  if (!whole) throw damaged(where, undefined, 'a line does not start with its ordinal');
+  return ordinal;
+}
+
+export function damaged(where: string, line: number | undefined, what: string): MillraceError {
+  const at = line === undefined ? where : `${where} line ${line}`;
+  return new MillraceError(
+    'damaged_result',
+    `${at}: ${what}; the file was changed after it was written, collect the shard again`,
+  );
+}

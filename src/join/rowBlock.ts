@@ -1,0 +1,41 @@
+const FIRST_BYTES = 256 * 1024; // 256 KiB
+
+/** Lines in the making: bytes put together from many places, handed on as one block. */
+export class RowBlock {
+  buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  length = 0;
+
+  /** Whether there is enough for one write. */
+  get full(): boolean {
+    return this.length >= FIRST_BYTES / 2;
+  }
+
+  /** Makes room for `bytes` more. */
+  reserve(bytes: number): void {
+    const needed = this.length + bytes;
+    if (needed <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    this.buffer.copy(larger, 0, 0, this.length);
+    this.buffer = larger;
+  }
+
+  bytes(from: Buffer, start = 0, end = from.length): void {
+    this.reserve(end - start);
+    from.copy(this.buffer, this.length, start, end);
+    this.length += end - start;
+  }
+
+  text(text: string): void {
+    this.reserve(text.length * 3);
+    this.length += this.buffer.write(text, this.length, 'utf8');
+  }
+
+  /** What was put together; valid until the next call that adds something. */
+  take(): Buffer {
+    const block = this.buffer.subarray(0, this.length);
+    this.length = 0;
+    // One huge row must not hold its room for the rest of the join.
+    if (this.buffer.length > 16 * FIRST_BYTES) this.buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    return block;
+  }
+}
