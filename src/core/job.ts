@@ -191,13 +191,25 @@ export interface Task {
   readonly seq: number;
 }
 
+/**
+ * - `grant` (a target): binds waiting shards to the target as its quota admits.
+ * - `upload`, `submit`, `collect` (a shard): one stretch of its life each.
+ * - `split` (a shard): replaces a shard that the quota can never admit by two halves.
+ * - `poll` (a resource): one list call moves every shard of it.
+ * - `retry` (the job): puts left-over rows into retry shards.
+ * - `clean` (a shard): removes the local files that nobody needs any more.
+ * - `sweep` (a resource): deletes input files of closed attempts, cancels duplicate batches.
+ * - `finish` (the job): checks the accounts and ends the job.
+ */
 export type TaskKind =
   | 'grant'
   | 'upload'
   | 'submit'
   | 'poll'
   | 'collect'
+  | 'split'
   | 'retry'
+  | 'clean'
   | 'sweep'
   | 'finish';
 

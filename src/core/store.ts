@@ -111,6 +111,8 @@ export interface JobRow {
   /** Whether every partition is known (the sources are planned). */
   readonly planned: boolean;
   readonly cancelRequested: boolean;
+  /** How often failed rows were reopened: each round gives rows a new budget of attempts. */
+  readonly rounds: number;
   /** Why it is paused, or null. */
   readonly pause: string | null;
   readonly version: number;

@@ -11,6 +11,7 @@ const JOB: Columns<JobRow> = {
   state: 'text',
   planned: 'boolean',
   cancelRequested: 'boolean',
+  rounds: 'integer',
   pause: 'text',
   version: 'integer',
 };

@@ -6,7 +6,8 @@ const MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE job (
     name TEXT PRIMARY KEY, uid TEXT NOT NULL, created_at INTEGER NOT NULL, spec TEXT NOT NULL,
-    state TEXT NOT NULL, planned INTEGER NOT NULL, cancel_requested INTEGER NOT NULL, pause TEXT,
+    state TEXT NOT NULL, planned INTEGER NOT NULL, cancel_requested INTEGER NOT NULL, rounds INTEGER NOT NULL,
+    pause TEXT,
     version INTEGER NOT NULL
   ) STRICT;
 

@@ -1,0 +1,155 @@
+import type { BatchObject } from '../core/batch.ts';
+import type { Shard } from '../core/job.ts';
+import type { Target } from '../core/service.ts';
+import type { Transaction } from '../core/store.ts';
+import { type Context, heldTokensOf, log } from './context.ts';
+
+/** After how many lonely refusals in a row a shard is cut in two. */
+const LONELY_REFUSALS_BEFORE_SPLIT = 2;
+
+/** A learned limit grows by this factor with each batch that ends, until it is forgotten. */
+const RECOVERY_FACTOR = 1.5;
+
+/** What identifies a batch as ours, whatever the answer to its create was. */
+export function batchMetadata(context: Context, shard: Shard): Record<string, string> {
+  return {
+    millrace_job: `${context.job.name}.${context.job.uid}`,
+    millrace_shard: shard.name,
+    millrace_attempt: String(shard.attempt),
+    millrace_hash: shard.sha256.slice(0, 32),
+  };
+}
+
+/** Whether the batch was made for this attempt: by input file first, by metadata second. */
+export function isBatchOf(context: Context, shard: Shard, batch: BatchObject): boolean {
+  if (batch.inputFileId !== null && batch.inputFileId === shard.fileId) return true;
+  const wanted = batchMetadata(context, shard);
+  return Object.entries(wanted).every(([key, value]) => batch.metadata[key] === value);
+}
+
+/** The shard and attempt that a batch of this job names in its metadata, or null. */
+export function ownerOf(
+  context: Context,
+  batch: BatchObject,
+): { shard: string; attempt: number } | null {
+  const { millrace_job: job, millrace_shard: shard, millrace_attempt: attempt } = batch.metadata;
+  if (job !== `${context.job.name}.${context.job.uid}` || shard === undefined) return null;
+  return { shard, attempt: Number(attempt) };
+}
+
+/** Binds the batch to the shard's attempt and starts polling. */
+export async function bind(
+  tx: Transaction,
+  context: Context,
+  shard: Shard,
+  target: Target,
+  batch: BatchObject,
+): Promise<void> {
+  const now = context.clock.now();
+  await tx.moveShard(shard.name, shard.version, { state: 'submitted', batchId: batch.id });
+  await tx.putBatch({
+    id: batch.id,
+    target: target.name,
+    shard: shard.name,
+    attempt: shard.attempt,
+    bound: true,
+    status: 'validating',
+    outputFileId: null,
+    errorFileId: null,
+    total: null,
+    completed: null,
+    failed: null,
+    errors: [],
+    createdAt: batch.createdAt ?? now,
+    endedAt: null,
+    tokens: heldTokensOf(shard, target),
+  });
+  await tx.putTask('poll', target.service.resource, now + context.settings.pollIntervalMs);
+  await log(tx, context, 'submitted', shard.name, { batch: batch.id, attempt: shard.attempt });
+}
+
+/**
+ * Closes the attempt of a shard whose rows were not answered: gives back its tokens, lets its file
+ * be swept, and puts the shard back in the queue until `readyAt`. Costs the rows nothing.
+ */
+export async function putBack(
+  tx: Transaction,
+  context: Context,
+  shard: Shard,
+  refusal: { code: string; readyAt: number; lonelyRefusals?: number },
+): Promise<void> {
+  const now = context.clock.now();
+  const target = shard.target === null ? undefined : context.targets.get(shard.target);
+  await tx.updateHold(shard.name, shard.attempt, { releasedAt: now, fileId: shard.fileId });
+  await tx.moveShard(shard.name, shard.version, {
+    state: 'waiting',
+    target: null,
+    fileId: null,
+    batchId: null,
+    intentAt: null,
+    readyAt: refusal.readyAt,
+    lonelyRefusals: refusal.lonelyRefusals ?? 0,
+    note: refusal.code,
+  });
+  for (const name of context.targets.keys()) await tx.putTask('grant', name, refusal.readyAt);
+  if (target !== undefined) await tx.putTask('sweep', target.service.resource, now);
+  await tx.putTask('finish', 'job', now);
+  await log(tx, context, 'refused', shard.name, { code: refusal.code, attempt: shard.attempt });
+}
+
+/**
+ * The deployment's queue is full, which others share: back-pressure, not a failure. The effective
+ * limit becomes what was in flight, never below one shard. A shard that is refused alone, twice,
+ * is cut in two.
+ */
+export async function backOff(
+  tx: Transaction,
+  context: Context,
+  shard: Shard,
+  target: Target,
+): Promise<void> {
+  const now = context.clock.now();
+  const own = heldTokensOf(shard, target);
+  const inFlight = (await tx.heldTokens(target.name)) - own;
+  const lonely = inFlight <= 0;
+  const lonelyRefusals = lonely ? shard.lonelyRefusals + 1 : shard.lonelyRefusals;
+  const readyAt = Math.ceil(now + context.settings.pollIntervalMs * (1 + context.random()));
+  const row = (await tx.targets()).find(({ name }) => name === target.name);
+  if (row !== undefined) {
+    await tx.updateTarget(target.name, row.version, {
+      learnedLimit: lonely ? row.learnedLimit : Math.max(inFlight, own),
+      retryAt: readyAt,
+    });
+  }
+  await putBack(tx, context, shard, { code: 'token_limit_exceeded', readyAt, lonelyRefusals });
+  if (lonelyRefusals >= LONELY_REFUSALS_BEFORE_SPLIT) await tx.putTask('split', shard.name, now);
+}
+
+/** A batch of the target ended: what was learned from refusals is trusted a little less. */
+export async function recoverLimit(tx: Transaction, target: Target): Promise<void> {
+  const row = (await tx.targets()).find(({ name }) => name === target.name);
+  if (row === undefined || row.learnedLimit === null) return;
+  const grown = Math.ceil(row.learnedLimit * RECOVERY_FACTOR);
+  const forgotten = row.limit !== null && grown >= row.limit;
+  await tx.updateTarget(target.name, row.version, { learnedLimit: forgotten ? null : grown });
+}
+
+/** Takes no more shards to this target; what waits goes elsewhere, or the job pauses. */
+export async function drain(
+  tx: Transaction,
+  context: Context,
+  target: Target,
+  reason: string,
+): Promise<void> {
+  const rows = await tx.targets();
+  const row = rows.find(({ name }) => name === target.name);
+  if (row === undefined) return;
+  await tx.updateTarget(target.name, row.version, { drained: reason });
+  await log(tx, context, 'drained', target.name, { code: reason });
+  const open = rows.filter(({ name, drained }) => name !== target.name && drained === null);
+  if (open.length > 0) return;
+  const job = await tx.job();
+  if (job !== undefined && (job.state === 'running' || job.state === 'preparing')) {
+    await tx.updateJob(job.version, { state: 'paused', pause: reason });
+  }
+}

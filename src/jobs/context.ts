@@ -1,0 +1,89 @@
+import type { Clock, Random } from '../core/clock.ts';
+import { MillraceError } from '../core/errors.ts';
+import type { Shard, Task } from '../core/job.ts';
+import type { Target } from '../core/service.ts';
+import type { JobRow, Reader, Store, Transaction } from '../core/store.ts';
+import type { JobDirectory } from './directory.ts';
+
+/** What may change from one run of a job to the next. Times in ms. */
+export interface Settings {
+  /** Between two list calls of a resource; every other wait scales with it. Default 60 s. */
+  readonly pollIntervalMs: number;
+  /** How long a batch whose create was not answered is looked for before it is sent again. */
+  readonly submitGraceMs: number;
+  /** Tries of one row, the first included. */
+  readonly maxAttempts: number;
+  /** Nothing more is sent once this much would be spent, in the price table's currency. */
+  readonly maxCost: number | null;
+  /** Keep every local file, whether or not it is needed any more. */
+  readonly keep: boolean;
+}
+
+export const DEFAULT_SETTINGS: Settings = {
+  pollIntervalMs: 60 * 1000, // 60 s, the service's own advice
+  submitGraceMs: 120 * 1000, // 120 s
+  maxAttempts: 3,
+  maxCost: null,
+  keep: false,
+};
+
+/** What a step needs of the world. */
+export interface Context {
+  readonly job: Pick<JobRow, 'name' | 'uid'>;
+  readonly directory: JobDirectory;
+  readonly store: Store;
+  readonly targets: ReadonlyMap<string, Target>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings: Settings;
+}
+
+/**
+ * One step of one task: at most one effect outside, then one transaction that holds the change of
+ * state, the tasks that follow from it, and the end of this task. A step that is run again, or too
+ * late, does nothing.
+ */
+export type Step = (context: Context, task: Task, signal: AbortSignal) => Promise<void>;
+
+/** The target of that name; a job is resumed with every target that its live shards are bound to. */
+export function targetNamed(context: Context, name: string | null): Target {
+  const target = name === null ? undefined : context.targets.get(name);
+  if (target !== undefined) return target;
+  throw new MillraceError(
+    'unknown_target',
+    `shards of this job are bound to the target "${name}", which was not given: name it again`,
+  );
+}
+
+/** The service of a resource, whichever target stands for it. */
+export function targetsOf(context: Context, resource: string): Target[] {
+  return [...context.targets.values()].filter(({ service }) => service.resource === resource);
+}
+
+/** The job's row, which openJob made. */
+export async function jobRow(tx: Reader): Promise<JobRow> {
+  const job = await tx.job();
+  if (job === undefined) throw new MillraceError('no_job', 'this directory holds no job');
+  return job;
+}
+
+/** Whether anything new may be sent. */
+export function maySend(job: JobRow): boolean {
+  return job.state === 'preparing' || job.state === 'running';
+}
+
+/** Tokens of a shard as the target's service counts them. */
+export function heldTokensOf(shard: Shard, target: Target): number {
+  return Math.ceil(shard.tokens * target.service.dialect.enqueuedTokenFactor);
+}
+
+/** A line of the job's log: ids, codes and numbers only. */
+export async function log(
+  tx: Transaction,
+  context: Pick<Context, 'clock'>,
+  type: string,
+  subject: string,
+  detail: Readonly<Record<string, string | number | boolean | null>> = {},
+): Promise<void> {
+  await tx.appendEvent({ at: context.clock.now(), type, subject, detail });
+}

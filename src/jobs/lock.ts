@@ -1,0 +1,50 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { errorMessage, MillraceError } from '../core/errors.ts';
+
+/**
+ * One process at a time holds a job. The lock is SQLite's exclusive lock on a small file of its own:
+ * the operating system gives it back when the process ends, however it ends, so that no stale lock
+ * is ever left. Who holds it, and since when, is written beside it for the message only.
+ */
+export class JobLock {
+  readonly #database: DatabaseSync;
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Throws `job_locked` while another process, or another Job of this one, holds it. */
+  static acquire(path: string, now: number): JobLock {
+    const database = new DatabaseSync(path, { timeout: 0 });
+    try {
+      database.exec('BEGIN EXCLUSIVE');
+      writeFileSync(holderPath(path), `process ${process.pid}, ${new Date(now).toISOString()}\n`, {
+        mode: 0o600,
+      });
+      return new JobLock(database);
+    } catch (error) {
+      database.close();
+      if (errorMessage(error).includes('locked')) throw held(path);
+      throw error;
+    }
+  }
+
+  release(): void {
+    this.#database.close();
+  }
+}
+
+function holderPath(lock: string): string {
+  return `${lock}.holder`;
+}
+
+function held(path: string): MillraceError {
+  const holder = existsSync(holderPath(path)) ? readFileSync(holderPath(path), 'utf8').trim() : '';
+  return new MillraceError(
+    'job_locked',
+    `another process holds this job (${holder || path}): wait for it, or stop it; ` +
+      '`millrace status` and `millrace cancel` work while it runs',
+    { retryable: true },
+  );
+}

@@ -1,0 +1,76 @@
+import { MillraceError } from '../core/errors.ts';
+import type { JobSpec, RequestSpec, SourceSpec } from '../core/job.ts';
+import type { Store } from '../core/store.ts';
+import { jobRow } from './context.ts';
+
+/**
+ * Records what the job is made of, or checks it against what was recorded. Throws `spec_changed`,
+ * saying what differs: shards that are sealed were made from the old one.
+ */
+export async function settleSpec(store: Store, wanted: JobSpec): Promise<void> {
+  await store.transaction(async (tx) => {
+    const job = await jobRow(tx);
+    const begun = (await tx.partitions()).length > 0;
+    if (!begun) {
+      await tx.updateJob(job.version, { spec: wanted });
+      return;
+    }
+    const differences = specDifferences(job.spec, wanted);
+    if (differences.length === 0) return;
+    throw new MillraceError(
+      'spec_changed',
+      `this job was prepared from something else: ${differences.join('; ')}. ` +
+        'Give what it was begun with, or another --job directory',
+    );
+  });
+}
+
+/** What differs, in words: `prompt was ..., is ...`. Never a whole text, only where it differs. */
+export function specDifferences(was: JobSpec, is: JobSpec): string[] {
+  return [
+    ...sourceDifferences(was.sources, is.sources),
+    // A pipeline whose first records were all bad does not know its request yet.
+    ...(is.request === null
+      ? []
+      : fieldDifferences('request', flat(was.request), flat(is.request))),
+    ...fieldDifferences('limit', { ...was.limits }, { ...is.limits }),
+  ];
+}
+
+function sourceDifferences(was: readonly SourceSpec[], is: readonly SourceSpec[]): string[] {
+  if (was.length !== is.length) return [`${was.length} sources then, ${is.length} now`];
+  return was.flatMap((source, index) => {
+    const now = is[index];
+    if (now === undefined) return [];
+    const { options: optionsWas, ...fileWas } = source;
+    const { options: optionsNow, ...fileNow } = now;
+    return [
+      ...fieldDifferences(`source ${source.label}`, fileWas, fileNow),
+      ...fieldDifferences(`source ${source.label}`, optionsWas, optionsNow),
+    ];
+  });
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fieldDifferences(what: string, was: Fields, is: Fields): string[] {
+  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])];
+  return names
+    .filter((name) => JSON.stringify(was[name] ?? null) !== JSON.stringify(is[name] ?? null))
+    .map((name) => `${what} ${name} was ${brief(was[name])}, is ${brief(is[name])}`);
+}
+
+/** The request's own fields beside those of its template, so that the one that differs is named. */
+function flat(request: RequestSpec | null): Fields {
+  if (request === null) return {};
+  const { template, ...rest } = request;
+  const isFields = typeof template === 'object' && template !== null && !Array.isArray(template);
+  return isFields ? { ...rest, ...template } : { ...rest, template };
+}
+
+const BRIEF_CHARACTERS = 60;
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value ?? null);
+  return text.length <= BRIEF_CHARACTERS ? text : `${text.slice(0, BRIEF_CHARACTERS)}...`;
+}

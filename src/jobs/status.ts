@@ -1,0 +1,62 @@
+import type { JobState, ShardState } from '../core/job.ts';
+import type { Reader } from '../core/store.ts';
+import { jobRow } from './context.ts';
+import { type Cost, costOf } from './cost.ts';
+
+/** What `millrace status --json` prints. */
+export interface JobStatus {
+  readonly job: string;
+  readonly state: JobState;
+  readonly records: number;
+  readonly ok: number;
+  readonly failed: number;
+  readonly rejected: number;
+  readonly pending: number;
+  readonly shards: Partial<Record<ShardState, number>>;
+  /** Input tokens; `enqueued` as the service counts them. */
+  readonly tokens: {
+    readonly estimated: number;
+    readonly actual: number;
+    readonly enqueued: number;
+  };
+  readonly cost: Cost;
+  readonly attempts: number;
+  readonly batches: number;
+  /** Batches made twice by a lost answer, found and cancelled. */
+  readonly duplicate_submissions: number;
+  /** Why it is paused, or null. */
+  readonly pause: string | null;
+}
+
+/** Where a job stands, from its store alone. */
+export async function readStatus(tx: Reader): Promise<JobStatus> {
+  const job = await jobRow(tx);
+  const totals = await tx.totals();
+  const partitions = await tx.partitions();
+  const records = partitions.reduce(
+    (sum, partition) => sum + (partition.records ?? partition.progress.records),
+    0,
+  );
+  let enqueued = 0;
+  for (const { name } of await tx.targets()) enqueued += await tx.heldTokens(name);
+  return {
+    job: job.name,
+    state: job.state,
+    records,
+    ok: totals.ok,
+    failed: totals.failed,
+    rejected: totals.rejected,
+    pending: records - totals.ok - totals.failed - totals.rejected,
+    shards: await tx.countShards(),
+    tokens: { estimated: totals.tokens, actual: totals.inputTokens, enqueued },
+    cost: costOf(job.spec.request?.baseModel ?? '', totals.tokens, {
+      input: totals.inputTokens,
+      cachedInput: totals.cachedInputTokens,
+      output: totals.outputTokens,
+    }),
+    attempts: totals.attempts,
+    batches: totals.batches,
+    duplicate_submissions: totals.duplicateSubmissions,
+    pause: job.pause,
+  };
+}

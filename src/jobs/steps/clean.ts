@@ -1,0 +1,33 @@
+import { rm } from 'node:fs/promises';
+import type { Context, Step } from '../context.ts';
+
+/**
+ * Removes the local files of a joined shard that nobody needs any more: its requests, records and
+ * downloads, since what must be tried again was kept apart by the join; and that too once it lies
+ * in a retry shard.
+ */
+export const clean: Step = async (context, task) => {
+  const shard = await context.store.read((tx) => tx.shard(task.id));
+  const joined = shard?.state === 'joined' || shard?.state === 'cleaned';
+  if (shard !== undefined && joined && !context.settings.keep) {
+    await removeFiles(context, shard.name, shard.leftover === 0);
+  }
+  await context.store.transaction(async (tx) => {
+    await tx.doneTask(task);
+    if (shard?.state !== 'joined' || shard.leftover > 0) return;
+    await tx.moveShard(shard.name, shard.version, { state: 'cleaned' });
+    await tx.putTask('finish', 'job', context.clock.now());
+  });
+};
+
+async function removeFiles(context: Context, shard: string, leftovers: boolean): Promise<void> {
+  const { directory } = context;
+  const paths = [
+    directory.requests(shard),
+    directory.records(shard),
+    directory.download(shard, 'output'),
+    directory.download(shard, 'error'),
+    ...(leftovers ? directory.kept(shard, 'leftover') : []),
+  ];
+  for (const path of paths) await rm(path, { force: true });
+}

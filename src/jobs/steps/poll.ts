@@ -1,0 +1,167 @@
+import { type BatchObject, TERMINAL_STATUSES } from '../../core/batch.ts';
+import { MillraceError, ServiceError } from '../../core/errors.ts';
+import type { BatchRow, Shard, ShardState } from '../../core/job.ts';
+import type { BatchService } from '../../core/service.ts';
+import type { Transaction } from '../../core/store.ts';
+import { backOff, ownerOf, recoverLimit } from '../attempts.ts';
+import { type Context, log, type Step, targetNamed, targetsOf } from '../context.ts';
+
+/** The list is read this far beyond the oldest batch that is waited for. */
+const LIST_MARGIN_MS = 60 * 60 * 1000; // 1 h
+
+/** After this many polls without a new batch, polls are half as frequent. */
+const YOUNG_POLLS = 30;
+
+const IN_SERVICE: readonly ShardState[] = ['submitted', 'running', 'finalizing'];
+
+/** One list call moves every shard of the resource; what it does not show is asked for by id. */
+export const poll: Step = async (context, task, signal) => {
+  const targets = targetsOf(context, task.id);
+  const [first] = targets;
+  if (first === undefined) {
+    throw new MillraceError(
+      'unknown_target',
+      `batches of this job run at ${task.id}: name it again`,
+    );
+  }
+  const names = new Set(targets.map(({ name }) => name));
+  const live = await context.store.read(async (tx) =>
+    (await tx.batches({ live: true })).filter(({ target }) => names.has(target)),
+  );
+  const seen = await look(context, first.service, live, signal);
+  await context.store.transaction(async (tx) => {
+    await tx.doneTask(task);
+    for (const batch of seen) await observe(tx, context, batch, targets[0]?.name ?? '');
+    const left = (await tx.batches({ live: true })).filter(({ target }) => names.has(target));
+    if (left.length > 0) await tx.putTask('poll', task.id, nextPoll(context, left));
+  });
+};
+
+/** A job whose batches have long been under way is asked about half as often. */
+function nextPoll(context: Context, live: readonly BatchRow[]): number {
+  const now = context.clock.now();
+  const interval = context.settings.pollIntervalMs;
+  const youngest = Math.max(...live.map(({ createdAt }) => createdAt));
+  return now + (now - youngest > YOUNG_POLLS * interval ? 2 * interval : interval);
+}
+
+/** Our batches as the service now shows them, the ones that are waited for and any other of ours. */
+async function look(
+  context: Context,
+  service: BatchService,
+  live: readonly BatchRow[],
+  signal: AbortSignal,
+): Promise<BatchObject[]> {
+  const wanted = new Set(live.map(({ id }) => id));
+  const seen: BatchObject[] = [];
+  const oldest = Math.min(...live.map(({ createdAt }) => createdAt)) - LIST_MARGIN_MS;
+  for await (const batch of service.listBatches(signal)) {
+    if (wanted.delete(batch.id) || ownerOf(context, batch) !== null) seen.push(batch);
+    if (wanted.size === 0 || (batch.createdAt !== null && batch.createdAt < oldest)) break;
+  }
+  for (const id of wanted) {
+    try {
+      seen.push(await service.getBatch(id, signal));
+    } catch (error) {
+      if (!(error instanceof ServiceError) || error.status !== 404) throw error;
+      await context.store.transaction((tx) => log(tx, context, 'batch_not_found', id));
+    }
+  }
+  return seen;
+}
+
+async function observe(
+  tx: Transaction,
+  context: Context,
+  batch: BatchObject,
+  fallbackTarget: string,
+): Promise<void> {
+  const known = await tx.batch(batch.id);
+  if (known === undefined) return stray(tx, context, batch, fallbackTarget);
+  if (TERMINAL_STATUSES.has(known.status)) return;
+  const row = { ...known, ...reading(context, batch) };
+  await tx.putBatch(row);
+  const shard = await tx.shard(known.shard);
+  if (!known.bound || shard === undefined || shard.batchId !== batch.id) return;
+  if (!IN_SERVICE.includes(shard.state)) return;
+  if (!TERMINAL_STATUSES.has(batch.status)) {
+    const state = progressOf(batch);
+    if (state !== shard.state) await tx.moveShard(shard.name, shard.version, { state });
+    return;
+  }
+  await ended(tx, context, shard, row);
+}
+
+function reading(context: Context, batch: BatchObject) {
+  const terminal = TERMINAL_STATUSES.has(batch.status);
+  return {
+    status: batch.status,
+    outputFileId: batch.outputFileId,
+    errorFileId: batch.errorFileId,
+    total: batch.counts.total,
+    completed: batch.counts.completed,
+    failed: batch.counts.failed,
+    errors: batch.errors,
+    endedAt: terminal ? (batch.endedAt ?? context.clock.now()) : null,
+  };
+}
+
+/** Where a batch that is not over puts its shard. */
+function progressOf(batch: BatchObject): ShardState {
+  if (batch.status === 'finalizing') return 'finalizing';
+  return batch.status === 'validating' ? 'submitted' : 'running';
+}
+
+/** The tokens come back now, and only now; the answers are collected whatever the end was. */
+async function ended(
+  tx: Transaction,
+  context: Context,
+  shard: Shard,
+  batch: BatchRow,
+): Promise<void> {
+  const target = targetNamed(context, shard.target);
+  const now = context.clock.now();
+  await log(tx, context, batch.status, shard.name, {
+    batch: batch.id,
+    completed: batch.completed,
+    failed: batch.failed,
+  });
+  if (batch.errors.some(({ code }) => code === 'token_limit_exceeded')) {
+    return backOff(tx, context, shard, target);
+  }
+  await tx.updateHold(shard.name, shard.attempt, { releasedAt: now });
+  await tx.moveShard(shard.name, shard.version, { state: 'ended' });
+  await tx.putTask('collect', shard.name, now);
+  await recoverLimit(tx, target);
+  for (const name of context.targets.keys()) await tx.putTask('grant', name, now);
+}
+
+/**
+ * A batch of ours that no attempt is bound to: the duplicate that a lost answer left. One that its
+ * attempt is still looking for is left to `submit`; any other is charged and cancelled.
+ */
+async function stray(
+  tx: Transaction,
+  context: Context,
+  batch: BatchObject,
+  fallbackTarget: string,
+): Promise<void> {
+  const owner = ownerOf(context, batch);
+  if (owner === null || TERMINAL_STATUSES.has(batch.status)) return;
+  const shard = await tx.shard(owner.shard);
+  if (shard?.state === 'submitting' && shard.attempt === owner.attempt) return;
+  const hold = await tx.hold(owner.shard, owner.attempt);
+  const target = hold?.target ?? fallbackTarget;
+  await tx.putBatch({
+    id: batch.id,
+    target,
+    shard: owner.shard,
+    attempt: owner.attempt,
+    bound: false,
+    createdAt: batch.createdAt ?? context.clock.now(),
+    tokens: hold?.tokens ?? 0,
+    ...reading(context, batch),
+  });
+  await tx.putTask('sweep', targetNamed(context, target).service.resource, context.clock.now());
+  await log(tx, context, 'duplicate_submission', owner.shard, { batch: batch.id });
+}

@@ -1,0 +1,46 @@
+import { regroupLeftovers } from '../../shards/retry.ts';
+import { jobRow, log, maySend, type Step } from '../context.ts';
+import { nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
+
+/**
+ * Puts left-over rows into retry shards: as soon as nothing else waits for the quota, or there are
+ * enough of them to fill a file, so that retries make few large files too.
+ */
+export const retry: Step = async (context, task) => {
+  const plan = await context.store.read(async (tx) => {
+    const job = await jobRow(tx);
+    const inputs = await tx.shards({ leftover: true });
+    const rows = inputs.reduce((sum, { leftover }) => sum + leftover, 0);
+    const idle = (await tx.shards({ states: ['sealed', 'waiting'], limit: 1 })).length === 0;
+    if (rows === 0 || !maySend(job)) return null;
+    if (!idle && rows < job.spec.limits.maxRequests) return null;
+    return { job, inputs, number: await nextRetryNumber(tx) };
+  });
+  if (plan === null) {
+    await context.store.transaction((tx) => tx.doneTask(task));
+    return;
+  }
+  let number = plan.number;
+  const sealed = await regroupLeftovers({
+    directory: context.directory.path,
+    inputs: plan.inputs.map(({ name }) => name),
+    limits: plan.job.spec.limits,
+    nextName: () => retryName(number++),
+  });
+  await context.store.transaction(async (tx) => {
+    await tx.doneTask(task);
+    const now = context.clock.now();
+    for (const [index, shard] of sealed.entries()) {
+      await tx.insertShard(shard, retryOrder(plan.number + index));
+    }
+    for (const { name, version } of plan.inputs) {
+      await tx.moveShard(name, version, { leftover: 0 });
+      await tx.putTask('clean', name, now);
+    }
+    for (const name of context.targets.keys()) await tx.putTask('grant', name, now);
+    await log(tx, context, 'retrying', 'job', {
+      shards: sealed.length,
+      rows: sealed.reduce((sum, { requests }) => sum + requests, 0),
+    });
+  });
+};

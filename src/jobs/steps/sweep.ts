@@ -1,0 +1,55 @@
+import type { BatchRow, Hold } from '../../core/job.ts';
+import type { Target } from '../../core/service.ts';
+import { type Context, log, type Step, targetsOf } from '../context.ts';
+
+/**
+ * Puts the resource in order, one thing a step: cancels live batches that no attempt is bound to,
+ * and those of a job that is being cancelled; deletes input files whose attempt is closed.
+ */
+export const sweep: Step = async (context, task, signal) => {
+  const targets = targetsOf(context, task.id);
+  const service = targets[0]?.service;
+  const work = service === undefined ? null : await nextWork(context, targets);
+  if (service === undefined || work === null) {
+    await context.store.transaction((tx) => tx.doneTask(task));
+    return;
+  }
+  if (work.batch !== undefined) await service.cancelBatch(work.batch.id, signal);
+  else await service.deleteFile(work.fileId, signal);
+  await context.store.transaction(async (tx) => {
+    await tx.doneTask(task);
+    const now = context.clock.now();
+    if (work.batch !== undefined) {
+      await tx.putBatch({
+        ...((await tx.batch(work.batch.id)) ?? work.batch),
+        status: 'cancelling',
+      });
+      await tx.putTask('poll', task.id, now + context.settings.pollIntervalMs);
+      await log(tx, context, 'cancelling', work.batch.shard, { batch: work.batch.id });
+    } else {
+      await tx.updateHold(work.hold.shard, work.hold.attempt, { fileGoneAt: now });
+    }
+    await tx.putTask('sweep', task.id, now);
+  });
+};
+
+type Work = { batch: BatchRow } | { batch?: undefined; hold: Hold; fileId: string };
+
+async function nextWork(context: Context, targets: readonly Target[]): Promise<Work | null> {
+  const names = new Set(targets.map(({ name }) => name));
+  return context.store.read(async (tx): Promise<Work | null> => {
+    const cancelling = (await tx.job())?.state === 'cancelling';
+    for (const batch of await tx.batches({ live: true })) {
+      const unwanted = !batch.bound || cancelling;
+      if (unwanted && names.has(batch.target) && batch.status !== 'cancelling') return { batch };
+    }
+    for (const hold of await tx.openHolds()) {
+      if (hold.fileId === null || hold.releasedAt === null || !names.has(hold.target)) continue;
+      const shard = await tx.shard(hold.shard);
+      const reading = shard?.state === 'ended' || shard?.state === 'collecting';
+      if (reading && shard.attempt === hold.attempt) continue;
+      return { hold, fileId: hold.fileId };
+    }
+    return null;
+  });
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import type { FileObject } from '../../core/batch.ts';
+import { errorCode, MillraceError, ServiceError } from '../../core/errors.ts';
+import type { RequestSpec, Shard } from '../../core/job.ts';
+import type { Target, Upload } from '../../core/service.ts';
+import { lineHead } from '../../shards/format.ts';
+import { splicedLength, spliceHead } from '../../shards/splice.ts';
+import { putBack } from '../attempts.ts';
+import { type Context, jobRow, maySend, type Step, targetNamed } from '../context.ts';
+
+const READ_BLOCK_BYTES = 1024 * 1024; // 1 MiB
+
+/**
+ * Sends the shard's file. When an upload may have begun before (state `uploading`), the file is
+ * looked for first, by its name and size, and adopted.
+ */
+export const upload: Step = async (context, task, signal) => {
+  const begun = await context.store.transaction(async (tx) => {
+    const shard = await tx.shard(task.id);
+    if (shard?.state !== 'granted' && shard?.state !== 'uploading') {
+      await tx.doneTask(task);
+      return null;
+    }
+    const job = await jobRow(tx);
+    if (!maySend(job)) {
+      await tx.doneTask(task);
+      await putBack(tx, context, shard, { code: job.state, readyAt: 0 });
+      return null;
+    }
+    const request = job.spec.request;
+    if (request === null) throw new MillraceError('no_job', 'the job has no request to send');
+    const fresh = shard.state === 'granted';
+    const moved = fresh
+      ? await tx.moveShard(shard.name, shard.version, { state: 'uploading' })
+      : shard;
+    return { shard: moved, request, fresh };
+  });
+  if (begun === null) return;
+  const { shard, request, fresh } = begun;
+  const target = targetNamed(context, shard.target);
+  const sending = shardUpload(context, shard, target, request);
+  let file: FileObject | undefined;
+  try {
+    if (!fresh) file = await findUpload(target, sending, signal);
+    file ??= await target.service.uploadFile(sending, signal);
+  } catch (error) {
+    if (!isFileQuota(error)) throw error;
+    await context.store.transaction(async (tx) => {
+      await tx.doneTask(task);
+      const readyAt = context.clock.now() + context.settings.pollIntervalMs;
+      await putBack(tx, context, shard, { code: 'file_quota', readyAt });
+    });
+    return;
+  }
+  const { id } = file;
+  await context.store.transaction(async (tx) => {
+    await tx.doneTask(task);
+    await tx.moveShard(shard.name, shard.version, { state: 'uploaded', fileId: id });
+    await tx.updateHold(shard.name, shard.attempt, { fileId: id });
+    await tx.putTask('submit', shard.name, context.clock.now());
+  });
+};
+
+/** Begins every file name of a job at the service: what a sweep may delete. */
+export function fileNamePrefix(context: Context): string {
+  return `millrace.${context.job.name}.${context.job.uid}.`;
+}
+
+function shardUpload(context: Context, shard: Shard, target: Target, request: RequestSpec): Upload {
+  const { dialect } = target.service;
+  const { endpoint, model } = request;
+  const from = lineHead(endpoint, model);
+  const to = lineHead(endpoint, target.deployment ?? model, dialect.lineUrlPrefix);
+  const hash = shard.sha256.slice(0, 12);
+  return {
+    name: `${fileNamePrefix(context)}${shard.name}.${shard.attempt}.${target.name}.${hash}.jsonl`,
+    bytes: splicedLength(shard.bytes, shard.requests, from, to),
+    open: () => spliceHead(verified(context.directory.requests(shard.name), shard), from, to),
+  };
+}
+
+/** The sealed file; fails before its last block is out when a hand has changed it. */
+async function* verified(path: string, shard: Shard): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  let last: Uint8Array | null = null;
+  try {
+    for await (const block of createReadStream(path, { highWaterMark: READ_BLOCK_BYTES })) {
+      hash.update(block);
+      if (last !== null) yield last;
+      last = block;
+    }
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    throw changed(path, 'is gone', error);
+  }
+  if (hash.digest('hex') !== shard.sha256) throw changed(path, 'is not what was sealed');
+  if (last !== null) yield last;
+}
+
+function changed(path: string, what: string, cause?: unknown): MillraceError {
+  return new MillraceError(
+    'shard_changed',
+    `${path} ${what}: put the file back as it was, or prepare the job anew in another directory`,
+    { cause },
+  );
+}
+
+async function findUpload(
+  target: Target,
+  sending: Upload,
+  signal: AbortSignal,
+): Promise<FileObject | undefined> {
+  for await (const file of target.service.listFiles(signal)) {
+    if (file.name === sending.name && (file.bytes === null || file.bytes === sending.bytes)) {
+      return file;
+    }
+  }
+  return undefined;
+}
+
+function isFileQuota(error: unknown): boolean {
+  return error instanceof ServiceError && error.status === 400 && error.code === 'quotaExceeded';
+}

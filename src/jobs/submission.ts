@@ -1,0 +1,172 @@
+import { MillraceError } from '../core/errors.ts';
+import type { Shard } from '../core/job.ts';
+import type { Target } from '../core/service.ts';
+import type { Store, Transaction } from '../core/store.ts';
+import { type Context, DEFAULT_SETTINGS, jobRow, log, type Settings } from './context.ts';
+import { EmbeddedDriver } from './driver.ts';
+import type { Job } from './job.ts';
+
+/**
+ * How far a submission goes: until the job is over, until every shard is accepted by the service,
+ * only as much as the quota admits now, or until what has ended by now is collected.
+ */
+export type Goal = 'finished' | 'accepted' | 'once' | 'ended';
+
+export interface SubmitOptions extends Partial<Settings> {
+  goal?: Goal;
+  signal?: AbortSignal;
+}
+
+const ACTIVE = ['granted', 'uploading', 'uploaded', 'submitting'] as const;
+const READING = ['ended', 'collecting', 'joined'] as const;
+
+/**
+ * Submits a job's shards, polls, and collects, in the background from the moment it is made,
+ * whether or not it is read. Reading it gives each shard once its rows are final, in the order in
+ * which that happened, from the job's first one on. It ends when the goal is reached, and throws
+ * what ended it otherwise: `paused`, `preparation_incomplete`, or the failure itself.
+ */
+export class Submission implements AsyncIterable<Shard> {
+  /** Settles when the work has ended. */
+  readonly done: Promise<void>;
+  readonly #job: Job;
+  #over = false;
+
+  constructor(job: Job, targets: readonly Target[], options: SubmitOptions = {}) {
+    this.#job = job;
+    job.active.submitting += 1;
+    this.done = run(job, targets, options).finally(() => {
+      job.active.submitting -= 1;
+      this.#over = true;
+      job.notify();
+    });
+    // Whoever reads or awaits sees the failure; a submission that nobody reads must not crash.
+    this.done.catch(() => undefined);
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Shard, void, undefined> {
+    let seen = 0;
+    for (;;) {
+      const over = this.#over;
+      const changed = Promise.withResolvers<void>();
+      const stop = this.#job.onChange(changed.resolve);
+      try {
+        const fresh = await this.#job.store.read((tx) => tx.shards({ joinedAfter: seen }));
+        for (const shard of fresh) {
+          seen = shard.joinedSeq ?? seen;
+          yield shard;
+        }
+        if (fresh.length === 0) {
+          if (over) return await this.done;
+          await changed.promise;
+        }
+      } finally {
+        stop();
+      }
+    }
+  }
+}
+
+/** Starts submitting to one target or several. */
+export function submitShards(
+  job: Job,
+  targets: Target | readonly Target[],
+  options: SubmitOptions = {},
+): Submission {
+  const list = 'service' in targets ? [targets] : targets;
+  return new Submission(job, list, options);
+}
+
+async function run(job: Job, targets: readonly Target[], options: SubmitOptions): Promise<void> {
+  const { goal = 'finished', signal = new AbortController().signal, ...given } = options;
+  const context: Context = {
+    job,
+    directory: job.directory,
+    store: job.store,
+    targets: new Map(targets.map((target) => [target.name, target])),
+    clock: job.clock,
+    random: job.random,
+    settings: { ...DEFAULT_SETTINGS, ...given },
+  };
+  await job.store.transaction((tx) => begin(tx, context));
+  const driver = new EmbeddedDriver(context, {
+    until: () => reached(job, context, goal),
+    onProgress: () => job.notify(),
+  });
+  const stop = job.onChange(() => driver.wake());
+  try {
+    await driver.run(signal);
+  } finally {
+    stop();
+  }
+}
+
+/** Registers the targets and wakes what may go on. A job that was paused or cancelled goes on. */
+async function begin(tx: Transaction, context: Context): Promise<void> {
+  const now = context.clock.now();
+  const job = await jobRow(tx);
+  for (const target of context.targets.values()) {
+    await tx.putTarget({
+      name: target.name,
+      resource: target.service.resource,
+      limit: target.enqueuedTokens,
+      learnedLimit: null,
+      retryAt: 0,
+      drained: null,
+    });
+    await tx.putTask('grant', target.name, now);
+  }
+  await tx.putTask('retry', 'job', now);
+  await tx.putTask('finish', 'job', now);
+  if (job.state === 'paused' || job.state === 'cancelled') {
+    const prepared = (await tx.partitions()).every(({ state }) => state === 'prepared');
+    await tx.updateJob(job.version, {
+      state: job.planned && prepared ? 'running' : 'preparing',
+      pause: null,
+      cancelRequested: false,
+    });
+    await log(tx, context, 'resumed', 'job');
+  }
+}
+
+async function reached(job: Job, context: Context, goal: Goal): Promise<boolean> {
+  const row = await job.store.read(jobRow);
+  if (row.cancelRequested && row.state !== 'cancelling' && row.state !== 'cancelled') {
+    await job.store.transaction((tx) => startCancelling(tx, context));
+    return false;
+  }
+  if (row.state === 'finished' || row.state === 'cancelled') return true;
+  if (row.state === 'paused') {
+    throw new MillraceError('paused', row.pause ?? 'the job is paused', { retryable: true });
+  }
+  if (row.state === 'preparing' && job.active.preparing === 0) {
+    throw new MillraceError(
+      'preparation_incomplete',
+      'the job is not prepared to its end and nobody is preparing it: give its sources again',
+    );
+  }
+  return row.state === 'running' && goal !== 'finished' && (await atGoal(job.store, context, goal));
+}
+
+async function atGoal(store: Store, context: Context, goal: Goal): Promise<boolean> {
+  return store.read(async (tx) => {
+    if ((await tx.shards({ states: ACTIVE, limit: 1 })).length > 0) return false;
+    if (goal === 'accepted') {
+      return (await tx.shards({ states: ['sealed', 'waiting'], limit: 1 })).length === 0;
+    }
+    const due = (await tx.tasks()).some(({ runAt }) => runAt <= context.clock.now());
+    if (goal === 'once') return !due;
+    return !due && (await tx.shards({ states: READING, limit: 1 })).length === 0;
+  });
+}
+
+/** Nothing more is sent; live batches are cancelled, and what they did is collected. */
+async function startCancelling(tx: Transaction, context: Context): Promise<void> {
+  const now = context.clock.now();
+  const job = await jobRow(tx);
+  await tx.updateJob(job.version, { state: 'cancelling' });
+  for (const { service } of context.targets.values())
+    await tx.putTask('sweep', service.resource, now);
+  await tx.putTask('finish', 'job', now);
+  await log(tx, context, 'cancelling', 'job');
+}
