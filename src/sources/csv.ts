@@ -57,6 +57,7 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
   /** Offset in the source of the record under way. */
   #recordByte = 0;
   #boundary: StartAt;
+  #dataStart: number | null = null;
 
   constructor(options: CsvOptions = {}) {
     this.#source = options.source ?? '<stream>';
@@ -85,6 +86,11 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
   get dialect(): { delimiter: string; newline: Newline } | null {
     if (this.#delimiter === undefined || this.#newline === undefined) return null;
     return { delimiter: this.#delimiter, newline: this.#newline };
+  }
+
+  /** Offset behind the header and the byte order mark, once known: where a partition can start. */
+  get dataStart(): number | null {
+    return this.#dataStart;
   }
 
   get boundary(): StartAt {
@@ -148,6 +154,7 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
     }
     const scanner = new CsvScanner(delimiterByte(this.#delimiter), this.#newline);
     scanner.position = bom;
+    if (!this.#header) this.#dataStart = this.#base + bom;
     this.#scanner = scanner;
     return scanner;
   }
@@ -187,6 +194,7 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
     }
     this.#setColumns(columnNames(fieldTexts(data, scanner.fields, scanner.count)));
     this.#header = false;
+    this.#dataStart = this.#base + scanner.position;
     return null;
   }
 

@@ -25,7 +25,8 @@ const names = [
 describe('csv-spectrum', () => {
   for (const name of names) {
     const csv = readFileSync(join(root, 'csvs', `${name}.csv`));
-    const expected = JSON.parse(readFileSync(join(root, 'json', `${name}.json`), 'utf8'));
+    const json = readFileSync(join(root, 'json', `${name}.json`), 'utf8');
+    const expected = [JSON.parse(json)].flat();
     it.each(CHUNK_SIZES)(`${name} in chunks of %i`, (size) => {
       const items = parseInChunks(new CsvParser(), csv, size);
       expect(items.every((item) => item instanceof SourceRecord)).toBe(true);

@@ -1,0 +1,122 @@
+import { RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
+import { LineSplitter, type Lines } from '../streams/lines.ts';
+import type { Stage } from '../streams/stage.ts';
+import { bomLength } from './csv-dialect.ts';
+import {
+  DEFAULT_MAX_RECORD_BYTES,
+  type ParserOptions,
+  parserStage,
+  type RecordParser,
+  type StartAt,
+  tooLarge,
+  where,
+} from './parser.ts';
+import { Utf8Check } from './utf8.ts';
+
+export type NdjsonOptions = ParserOptions;
+
+/**
+ * Reads a JSON object a line. Blank lines and a BOM are skipped. Rejected: `invalid_json`,
+ * `not_an_object` (a value of another kind; it is kept as the record), `record_too_large`. Throws
+ * `invalid_encoding`.
+ */
+export class NdjsonParser<T = unknown> implements RecordParser<T> {
+  readonly #source: string;
+  readonly #maxRecordBytes: number;
+  readonly #utf8: Utf8Check;
+  readonly #lines: LineSplitter;
+  #atStart: boolean;
+  #row: number;
+
+  constructor(options: NdjsonOptions = {}) {
+    const start = options.startAt ?? { byte: 0, row: 0 };
+    this.#source = options.source ?? '<stream>';
+    this.#maxRecordBytes = options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES;
+    this.#row = start.row;
+    this.#atStart = start.byte === 0;
+    this.#utf8 = new Utf8Check(this.#source, start.byte);
+    this.#lines = new LineSplitter({ maxLineBytes: this.#maxRecordBytes, startAt: start.byte });
+  }
+
+  get boundary(): StartAt {
+    return { byte: this.#lines.openByte, row: this.#row };
+  }
+
+  push(chunk: Uint8Array): SourceItem<T>[] {
+    this.#utf8.push(chunk);
+    return this.#items(this.#lines.push(chunk));
+  }
+
+  flush(): SourceItem<T>[] {
+    this.#utf8.flush();
+    return this.#items(this.#lines.flush());
+  }
+
+  #items(lines: Lines): SourceItem<T>[] {
+    const items: SourceItem<T>[] = [];
+    for (let i = 0; i < lines.count; i++) {
+      let start = lines.bounds[i * 2]!;
+      const end = lines.bounds[i * 2 + 1]!;
+      let byte = lines.byteOf(i);
+      if (this.#atStart) {
+        this.#atStart = false;
+        const bom = end < 0 ? 0 : bomLength(lines.data.subarray(start, end));
+        start += bom;
+        byte += bom;
+      }
+      if (end >= 0 && isBlank(lines.data, start, end)) continue;
+      items.push(this.#item(lines.data, start, end, byte));
+    }
+    return items;
+  }
+
+  #item(data: Buffer, start: number, end: number, byte: number): SourceItem<T> {
+    const position = { source: this.#source, row: ++this.#row, byte };
+    if (end < 0) return tooLarge(position, this.#maxRecordBytes);
+    const value = parse(data.toString('utf8', start, end));
+    if (value === undefined) {
+      return new RejectedRecord(null, position, {
+        code: 'invalid_json',
+        message: `${where(position)}: the line is not JSON; each line must be one whole object`,
+      });
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      return new RejectedRecord(value, position, {
+        code: 'not_an_object',
+        message: `${where(position)}: the line is ${kindOf(value)}; each line must be one JSON object`,
+      });
+    }
+    return new SourceRecord(value as T, position);
+  }
+}
+
+/** A stage from the bytes of NDJSON to its records; see NdjsonParser. The type is not checked. */
+export function parseNdjson<T = unknown>(
+  options: NdjsonOptions = {},
+): Stage<Uint8Array, SourceItem<T>> {
+  return parserStage(() => new NdjsonParser<T>(options), options.strict ?? false);
+}
+
+/** The kind of a JSON value in words. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+}
+
+/** Whether there is nothing but JSON's white space. */
+export function isBlank(data: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const byte = data[i]!;
+    if (byte !== 32 && byte !== 9 && byte !== 13) return false;
+  }
+  return true;
+}
+
+/** The value, or undefined. The parser's own message is dropped, for it quotes the text. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

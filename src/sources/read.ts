@@ -1,0 +1,116 @@
+import { createReadStream } from 'node:fs';
+import { UsageError } from '../core/errors.ts';
+import type { SourceItem } from '../core/record.ts';
+import { readBlocks } from '../streams/blocks.ts';
+import { abortable } from '../streams/stage.ts';
+import { CsvParser } from './csv.ts';
+import {
+  describeSource,
+  type SourceDescription,
+  type SourceOptions,
+  unpackedBytes,
+} from './describe.ts';
+import { NdjsonParser } from './ndjson.ts';
+import { accepted, type RecordParser, type StartAt } from './parser.ts';
+
+/** Records that were read together. Never empty. */
+export interface SourceBatch {
+  readonly items: readonly SourceItem<unknown>[];
+  /** Where reading can go on behind the last of them, or null when the source cannot be jumped into. */
+  readonly next: StartAt | null;
+}
+
+/** A part of a source that begins at a record, or the whole of it. */
+export interface SourceRange {
+  /** Offset of a record boundary; anything up to the source's `start` is its beginning. */
+  readonly start: number;
+  /** Offset behind the last record, or null for the end of the source. */
+  readonly end: number | null;
+  /** Rows of the source before `start`. */
+  readonly row: number;
+}
+
+export const WHOLE_SOURCE: SourceRange = { start: 0, end: null, row: 0 };
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** The bytes of standard input; default `process.stdin`. */
+  readonly input?: AsyncIterable<Uint8Array>;
+}
+
+/**
+ * The records of a range in batches of one block of input each. Positions are those of the whole
+ * source. Throws at the first rejected record when the source is strict.
+ */
+export async function* readPartition(
+  source: SourceDescription,
+  range: SourceRange = WHOLE_SOURCE,
+  options: ReadOptions = {},
+): AsyncGenerator<SourceBatch, void, undefined> {
+  const { signal } = options;
+  const start = Math.max(range.start, source.start);
+  if (!source.seekable && (start > 0 || range.end !== null)) {
+    throw new UsageError(`${source.label} can only be read as a whole`);
+  }
+  const parser = parserOf(source, { byte: start, row: range.row });
+  const batch = (items: SourceItem<unknown>[]): SourceBatch => {
+    if (source.strict) items.forEach(accepted);
+    return { items, next: source.seekable ? parser.boundary : null };
+  };
+  const bytes =
+    source.seekable && source.path !== null
+      ? readBlocks(source.path, { start, end: range.end, signal })
+      : abortable(unpackedBytes(source, rawBytes(source, options.input), signal), signal);
+  for await (const block of bytes) {
+    const items = parser.push(block);
+    if (items.length > 0) yield batch(items);
+  }
+  const items = parser.flush();
+  if (items.length > 0) yield batch(items);
+}
+
+/** Where reading can go on behind item `index` of the batch, or null when it cannot. */
+export function resumePoint(batch: SourceBatch, index: number): StartAt | null {
+  const following = batch.items[index + 1];
+  if (batch.next === null || following === undefined) return batch.next;
+  return { byte: following.position.byte, row: following.position.row - 1 };
+}
+
+/** The records of a file by its name (`-` for standard input), one by one. */
+export async function* openSource<T = unknown>(
+  source: string | SourceDescription,
+  options: SourceOptions & ReadOptions = {},
+): AsyncGenerator<SourceItem<T>, void, undefined> {
+  const described = typeof source === 'string' ? await describeSource(source, options) : source;
+  for await (const batch of readPartition(described, WHOLE_SOURCE, options)) {
+    for (const item of batch.items) {
+      options.signal?.throwIfAborted();
+      yield item as SourceItem<T>;
+    }
+  }
+}
+
+function rawBytes(
+  source: SourceDescription,
+  input: AsyncIterable<Uint8Array> | undefined,
+): AsyncIterable<Uint8Array> {
+  if (source.path === null) return input ?? process.stdin;
+  return createReadStream(source.path, { highWaterMark: 256 * 1024 });
+}
+
+function parserOf(source: SourceDescription, startAt: StartAt): RecordParser<unknown> {
+  const common = { source: source.label, maxRecordBytes: source.maxRecordBytes, startAt };
+  switch (source.format) {
+    case 'csv':
+      return new CsvParser<unknown>({
+        ...common,
+        header: startAt.byte === 0 && source.header ? true : (source.columns ?? false),
+        ...(source.delimiter === null ? {} : { delimiter: source.delimiter }),
+        ...(source.newline === null ? {} : { newline: source.newline }),
+      });
+    case 'ndjson':
+      return new NdjsonParser(common);
+    default:
+      throw new UsageError(`${source.label}: ${source.format} cannot be read yet`);
+  }
+}

@@ -1,0 +1,54 @@
+import { open } from 'node:fs/promises';
+
+/** Large enough that a read costs little beside what is done with it. */
+export const BLOCK_BYTES = 512 * 1024; // 512 KiB
+
+export interface BlockOptions {
+  /** Offset of the first byte. Default 0. */
+  readonly start?: number;
+  /** Offset behind the last byte, or null for the end of the file. Default null. */
+  readonly end?: number | null;
+  /** Bytes a block; default 512 KiB. */
+  readonly blockBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A byte range of a file in large blocks; the next one is read while the consumer works. A block is
+ * valid only until the next one is asked for: its memory is used again.
+ */
+export async function* readBlocks(
+  path: string,
+  options: BlockOptions = {},
+): AsyncGenerator<Buffer, void, undefined> {
+  const { start = 0, end = null, blockBytes = BLOCK_BYTES, signal } = options;
+  signal?.throwIfAborted();
+  const handle = await open(path, 'r');
+  let position = start;
+  const read = async (block: Buffer): Promise<Buffer> => {
+    const wanted = end === null ? block.length : Math.min(block.length, end - position);
+    if (wanted <= 0) return block.subarray(0, 0);
+    const { bytesRead } = await handle.read(block, 0, wanted, position);
+    position += bytesRead;
+    return block.subarray(0, bytesRead);
+  };
+  let current = Buffer.allocUnsafeSlow(blockBytes);
+  let spare = Buffer.allocUnsafeSlow(blockBytes);
+  let pending = read(current);
+  try {
+    for (;;) {
+      const block = await pending;
+      signal?.throwIfAborted();
+      if (block.length === 0) return;
+      pending = read(spare);
+      // The rejection is met at the await above; without this it would count as unhandled when the
+      // consumer stops before it.
+      pending.catch(() => undefined);
+      [current, spare] = [spare, current];
+      yield block;
+    }
+  } finally {
+    await pending.catch(() => undefined);
+    await handle.close();
+  }
+}
