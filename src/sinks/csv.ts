@@ -1,0 +1,131 @@
+import type { ResultRow } from '../core/result.ts';
+import type { Sink } from '../core/sink.ts';
+import { answerNames, answerValues } from './answerColumns.ts';
+import { recordFields } from './ndjson.ts';
+import type { ByteTarget } from './target.ts';
+import { TextBlock } from './textBlock.ts';
+
+/** Rows that are looked at for their columns when nobody named them. */
+const DISCOVERY_ROWS = 1000;
+const NEWLINE = '\r\n';
+
+export interface CsvOptions {
+  /** One character. */
+  readonly delimiter: string;
+  /** The source's columns in their order; undefined: those of the first 1,000 rows' records. */
+  readonly columns: readonly string[] | undefined;
+  /** Told once, at the end, when records had fields that have no column. */
+  readonly onWarning: ((message: string) => void) | undefined;
+}
+
+/**
+ * Flat rows as CSV by RFC 4180 with a header: the source's columns, then the answer's. Values that
+ * are not text are written as JSON, null and absent ones as nothing. A value is written as it is,
+ * also one that a spreadsheet would take for a formula: whoever opens untrusted data in one must
+ * import it as text.
+ */
+export class CsvSink implements Sink {
+  readonly #block: TextBlock;
+  readonly #options: CsvOptions;
+  readonly #special: RegExp;
+  readonly #unknown = new Map<string, number>();
+  #held: ResultRow[] = [];
+  #columns: readonly string[] | null = null;
+  #columnSet: ReadonlySet<string> = new Set();
+
+  constructor(target: ByteTarget, options: CsvOptions) {
+    this.#block = new TextBlock(target);
+    this.#options = options;
+    this.#special = new RegExp(`["\\r\\n${options.delimiter.replace(/[\\\]^-]/, '\\$&')}]`);
+  }
+
+  write(row: ResultRow): void | Promise<void> {
+    if (this.#columns === null) {
+      this.#held.push(row);
+      const known = this.#options.columns !== undefined;
+      return known || this.#held.length === DISCOVERY_ROWS ? this.#begin() : undefined;
+    }
+    return this.#block.text(this.#row(row, this.#columns));
+  }
+
+  async close(): Promise<void> {
+    if (this.#columns === null) await this.#begin();
+    await this.#block.close();
+    this.#warn();
+  }
+
+  abort(): Promise<void> {
+    return this.#block.abort();
+  }
+
+  /** Settles the columns and writes what waited for them. */
+  async #begin(): Promise<void> {
+    const columns = this.#options.columns ?? discover(this.#held);
+    const rows = this.#held;
+    this.#held = [];
+    this.#columns = columns;
+    this.#columnSet = new Set(columns);
+    const names = [...columns, ...answerNames(this.#columnSet)];
+    await this.#block.text(this.#line(names));
+    for (const row of rows) await this.#block.text(this.#row(row, columns));
+  }
+
+  #row(row: ResultRow, columns: readonly string[]): string {
+    const fields = recordFields(row.record);
+    const values: unknown[] = [];
+    let found = 0;
+    for (const column of columns) {
+      if (Object.hasOwn(fields, column)) {
+        found++;
+        values.push(fields[column]);
+      } else {
+        values.push(null);
+      }
+    }
+    this.#countUnknown(fields, found);
+    values.push(...answerValues(row));
+    return this.#line(values);
+  }
+
+  #line(values: readonly unknown[]): string {
+    let line = '';
+    for (let index = 0; index < values.length; index++) {
+      if (index > 0) line += this.#options.delimiter;
+      const text = cellText(values[index]);
+      line += this.#special.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    }
+    return line + NEWLINE;
+  }
+
+  #countUnknown(fields: Readonly<Record<string, unknown>>, found: number): void {
+    const keys = Object.keys(fields);
+    if (keys.length === found) return;
+    for (const key of keys) {
+      if (!this.#columnSet.has(key)) this.#unknown.set(key, (this.#unknown.get(key) ?? 0) + 1);
+    }
+  }
+
+  #warn(): void {
+    if (this.#unknown.size === 0) return;
+    let values = 0;
+    for (const count of this.#unknown.values()) values += count;
+    const names = [...this.#unknown.keys()].slice(0, 5).join(', ');
+    this.#options.onWarning?.(
+      `${values} values of ${this.#unknown.size} fields without a column were left out (${names}); name the columns, or write .ndjson to keep all`,
+    );
+  }
+}
+
+function discover(rows: readonly ResultRow[]): string[] {
+  const columns = new Set<string>();
+  for (const row of rows) {
+    for (const key of Object.keys(recordFields(row.record))) columns.add(key);
+  }
+  return [...columns];
+}
+
+function cellText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (value === null || value === undefined) return '';
+  return JSON.stringify(value);
+}

@@ -1,0 +1,71 @@
+import type { ResultRow } from '../core/result.ts';
+import type { Sink } from '../core/sink.ts';
+import { answerNames, answerValues } from './answerColumns.ts';
+import type { LineSink } from './lineSink.ts';
+import type { ByteTarget } from './target.ts';
+import { TextBlock } from './textBlock.ts';
+
+/** One result row a line, as JSON. */
+export class NdjsonSink implements LineSink {
+  readonly #block: TextBlock;
+
+  constructor(target: ByteTarget) {
+    this.#block = new TextBlock(target);
+  }
+
+  write(row: ResultRow): void | Promise<void> {
+    return this.#block.text(`${JSON.stringify(row)}\n`);
+  }
+
+  writeLine(line: Uint8Array): void | Promise<void> {
+    return this.#block.line(line);
+  }
+
+  close(): Promise<void> {
+    return this.#block.close();
+  }
+
+  abort(): Promise<void> {
+    return this.#block.abort();
+  }
+}
+
+/**
+ * One flat object a line: the record's own fields as they are, then the answer's. A record that is
+ * not an object stands under `record`. An answer's name is prefixed `answer_` where the record, or
+ * one of the given columns, has it already.
+ */
+export class FlatNdjsonSink implements Sink {
+  readonly #block: TextBlock;
+  readonly #columns: readonly string[];
+
+  constructor(target: ByteTarget, columns: readonly string[]) {
+    this.#block = new TextBlock(target);
+    this.#columns = columns;
+  }
+
+  write(row: ResultRow): void | Promise<void> {
+    const fields = recordFields(row.record);
+    const taken = new Set([...this.#columns, ...Object.keys(fields)]);
+    const values = answerValues(row);
+    const answer = answerNames(taken).map((name, index) => [name, values[index]]);
+    return this.#block.text(`${JSON.stringify({ ...fields, ...Object.fromEntries(answer) })}\n`);
+  }
+
+  close(): Promise<void> {
+    return this.#block.close();
+  }
+
+  abort(): Promise<void> {
+    return this.#block.abort();
+  }
+}
+
+/** A record as named fields. */
+export function recordFields(record: unknown): Readonly<Record<string, unknown>> {
+  if (record === null || record === undefined) return {};
+  if (typeof record === 'object' && !Array.isArray(record)) {
+    return record as Record<string, unknown>;
+  }
+  return { record };
+}
