@@ -1,0 +1,185 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Clock } from '../core/clock.ts';
+import { answeringOrder, type Slot } from './order.ts';
+import type { Progress } from './records.ts';
+import type { RequestLine } from './scan.ts';
+
+/** A request that is to be answered. */
+export interface Question {
+  readonly request: RequestLine;
+  /** Line of the input file, from 1. */
+  readonly line: number;
+  /** True input tokens. */
+  readonly tokens: number;
+}
+
+/** What comes of one request: text for either file (whole lines, newline included) or for none. */
+export interface Outcome {
+  readonly output: string;
+  readonly error: string;
+  /** Whether the batch counts it as completed or as failed. */
+  readonly ok: boolean;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** Answers some requests, in their order. At once if it can. */
+export type Answerer = (
+  questions: readonly Question[],
+) => readonly Outcome[] | Promise<readonly Outcome[]>;
+
+export interface Answering {
+  readonly inputPath: string;
+  readonly indexPath: string;
+  readonly outputPath: string;
+  readonly errorPath: string;
+  /** Of the order; null keeps the order of the file. */
+  readonly seed: number | null;
+  readonly requests: number;
+  readonly answer: Answerer;
+  readonly progress: Progress;
+  /** Called when what the progress says is in the files. */
+  readonly checkpoint: (progress: Progress) => void;
+  /** When the first request was begun and how long all take, in ms; null answers all at once. */
+  readonly pace: {
+    readonly startedAt: number;
+    readonly runMs: number;
+    readonly clock: Clock;
+  } | null;
+  readonly signal: AbortSignal;
+}
+
+/** Progress is told in this many steps at least where there are as many requests. */
+const STEPS = 100;
+
+const BATCH_OF_QUESTIONS = 64;
+
+/**
+ * Writes a batch's answers, from where `progress` stands to the end or until the signal aborts,
+ * and returns how far it came. An abort is no error: what is written counts. Memory is one window.
+ */
+export async function writeAnswers(work: Answering): Promise<Progress> {
+  const writer = await Writer.open(work);
+  const input = await open(work.inputPath, 'r');
+  try {
+    let passed = 0;
+    for await (const window of answeringOrder(work.indexPath, work.seed)) {
+      if (passed + window.slots.length <= writer.progress.position) {
+        passed += window.slots.length;
+        continue;
+      }
+      const bytes = Buffer.allocUnsafe(window.bytes);
+      await input.read(bytes, 0, window.bytes, window.offset);
+      let at = writer.progress.position - passed;
+      while (at < window.slots.length) {
+        if (work.signal.aborted) return writer.progress;
+        const ready = await waitForWork(work, writer.progress.position);
+        if (ready === 0) return writer.progress;
+        const slots = window.slots.slice(at, at + Math.min(ready, BATCH_OF_QUESTIONS));
+        await writer.write(await work.answer(slots.map((slot) => question(bytes, slot))));
+        at += slots.length;
+        await turn();
+      }
+      passed += window.slots.length;
+    }
+    return writer.progress;
+  } finally {
+    await input.close();
+    await writer.close();
+  }
+}
+
+/** How many requests may be answered now; waits for the first. 0 when the signal aborted. */
+async function waitForWork(work: Answering, position: number): Promise<number> {
+  const { pace, requests, signal } = work;
+  if (pace === null || pace.runMs <= 0) return requests - position;
+  for (;;) {
+    const share = (pace.clock.now() - pace.startedAt) / pace.runMs;
+    const due = Math.min(requests, Math.floor(share * requests)) - position;
+    if (due > 0) return due;
+    const next = Math.min(requests, position + Math.max(1, Math.floor(requests / STEPS)));
+    const dueAt = pace.startedAt + Math.ceil((next / requests) * pace.runMs);
+    const slept = await sleepUntil(pace.clock, dueAt, signal);
+    if (!slept) return 0;
+  }
+}
+
+/** False when the signal aborted. */
+export async function sleepUntil(clock: Clock, at: number, signal: AbortSignal): Promise<boolean> {
+  // A timer longer than 2^31 ms would fire at once.
+  const LONGEST_MS = 1_000_000_000;
+  for (;;) {
+    if (signal.aborted) return false;
+    const wait = at - clock.now();
+    if (wait <= 0) return true;
+    try {
+      await clock.sleep(Math.min(wait, LONGEST_MS), signal);
+    } catch (error) {
+      if (signal.aborted) return false;
+      throw error;
+    }
+  }
+}
+
+function question(bytes: Buffer, slot: Slot): Question {
+  let text = bytes.toString('utf8', slot.offset, slot.offset + slot.bytes);
+  if (text.charCodeAt(0) === 0xfeff) text = text.slice(1);
+  return { request: JSON.parse(text) as RequestLine, line: slot.line, tokens: slot.tokens };
+}
+
+/** The two files in the making. What a kill left beyond the last checkpoint is cut off. */
+class Writer {
+  progress: Progress;
+  readonly #output: FileHandle;
+  readonly #error: FileHandle;
+  readonly #checkpoint: (progress: Progress) => void;
+
+  private constructor(work: Answering, output: FileHandle, error: FileHandle) {
+    this.progress = work.progress;
+    this.#checkpoint = work.checkpoint;
+    this.#output = output;
+    this.#error = error;
+  }
+
+  static async open(work: Answering): Promise<Writer> {
+    const output = await open(work.outputPath, 'a', 0o600);
+    const error = await open(work.errorPath, 'a', 0o600);
+    await output.truncate(work.progress.outputBytes);
+    await error.truncate(work.progress.errorBytes);
+    return new Writer(work, output, error);
+  }
+
+  async write(outcomes: readonly Outcome[]): Promise<void> {
+    let outputText = '';
+    let errorText = '';
+    let { completed, failed, inputTokens, outputTokens } = this.progress;
+    for (const outcome of outcomes) {
+      outputText += outcome.output;
+      errorText += outcome.error;
+      if (outcome.ok) completed += 1;
+      else failed += 1;
+      inputTokens += outcome.inputTokens;
+      outputTokens += outcome.outputTokens;
+    }
+    const output = Buffer.from(outputText);
+    const error = Buffer.from(errorText);
+    if (output.length > 0) await this.#output.appendFile(output);
+    if (error.length > 0) await this.#error.appendFile(error);
+    this.progress = {
+      position: this.progress.position + outcomes.length,
+      outputBytes: this.progress.outputBytes + output.length,
+      errorBytes: this.progress.errorBytes + error.length,
+      completed,
+      failed,
+      inputTokens,
+      outputTokens,
+    };
+    this.#checkpoint(this.progress);
+  }
+
+  async close(): Promise<void> {
+    await this.#output.close();
+    await this.#error.close();
+  }
+}

@@ -1,0 +1,167 @@
+import { rename, rm } from 'node:fs/promises';
+import { isAbort } from '../core/errors.ts';
+import { sleepUntil } from './answering.ts';
+import { WireError } from './errors.ts';
+import { inputFileId } from './ids.ts';
+import { type FileFacts, type FileRecord, TERMINAL } from './records.ts';
+import { scanFile } from './scan.ts';
+import { contentPath, draw, indexPath, note, randomFor, type State, sped } from './state.ts';
+
+/** An upload whose bytes are on disk. */
+export interface ReceivedFile {
+  readonly filename: string;
+  readonly bytes: number;
+  readonly path: string;
+  readonly purpose: string;
+  /** Seconds that the file shall live, or null when the caller did not say. */
+  readonly lifeSeconds: number | null;
+}
+
+/** The files of the service: their quota, their becoming ready, their end. */
+export class Files {
+  readonly #state: State;
+  /** The pass over each input file that is being read. */
+  readonly #scans = new Map<string, Promise<FileFacts>>();
+
+  constructor(state: State) {
+    this.#state = state;
+  }
+
+  /** Goes on with what a restart found. */
+  resume(): void {
+    for (const file of this.#state.ledger.files.values()) {
+      if (file.status === 'pending' || (file.purpose === 'batch' && file.facts === null)) {
+        this.#ripen(file);
+      }
+    }
+  }
+
+  /** Refuses when there is no room for one more input file of this kind. */
+  checkQuota(expiring: boolean): void {
+    this.expire();
+    const { maxFiles, maxFilesWithExpiry } = this.#state.options.switches;
+    let kept = 0;
+    for (const file of this.#state.ledger.files.values()) {
+      if (file.purpose === 'batch' && (file.expiresAt !== null) === expiring) kept += 1;
+    }
+    const max = expiring ? maxFilesWithExpiry : maxFiles;
+    if (kept >= max) throw new WireError(expiring ? 'expiringFileQuota' : 'fileQuota', { max });
+  }
+
+  /** Takes an upload into the service. */
+  async add(received: ReceivedFile): Promise<FileRecord> {
+    const { options, ledger } = this.#state;
+    const { switches, clock } = options;
+    const id = inputFileId(switches);
+    await rename(received.path, contentPath(this.#state, id));
+    const now = clock.now();
+    const life = received.lifeSeconds ?? switches.inputLifeSeconds;
+    const pending = draw(
+      switches.pendingSeconds,
+      randomFor(this.#state, `file ${ledger.files.size}`),
+    );
+    const file: FileRecord = {
+      id,
+      filename: received.filename,
+      bytes: received.bytes,
+      purpose: received.purpose,
+      status: pending === 0 ? 'processed' : 'pending',
+      createdAt: now,
+      readyAt: now + sped(this.#state, pending),
+      expiresAt: life === null ? null : now + life * 1000,
+      facts: null,
+    };
+    ledger.commit({ file });
+    const { filename, bytes } = file;
+    note(this.#state, {
+      kind: 'file',
+      id,
+      from: null,
+      to: file.status,
+      detail: { filename, bytes },
+    });
+    this.#ripen(file);
+    return file;
+  }
+
+  /** The file, if it is there. */
+  get(id: string): FileRecord {
+    this.expire();
+    const file = this.#state.ledger.files.get(id);
+    if (file === undefined) throw new WireError('fileNotFound', { id });
+    return file;
+  }
+
+  /** What the pass over an input file found; waits for it. */
+  async facts(file: FileRecord): Promise<FileFacts> {
+    const known = this.#state.ledger.files.get(file.id)?.facts ?? file.facts;
+    return known ?? (await this.#scan(file));
+  }
+
+  async remove(id: string): Promise<void> {
+    this.#remove(this.get(id), 'deleted');
+  }
+
+  /** Lets go of files whose time is over. */
+  expire(): void {
+    const now = this.#state.options.clock.now();
+    for (const file of this.#state.ledger.files.values()) {
+      if (file.expiresAt !== null && file.expiresAt <= now) this.#remove(file, 'expired');
+    }
+  }
+
+  /** Removes the bytes of a file that is gone, unless a batch still reads them. */
+  async sweep(id: string): Promise<void> {
+    const { ledger } = this.#state;
+    if (ledger.files.has(id)) return;
+    for (const batch of ledger.batches.values()) {
+      if (batch.inputFileId === id && !TERMINAL.has(batch.status)) return;
+    }
+    await rm(contentPath(this.#state, id), { force: true });
+    await rm(indexPath(this.#state, id), { force: true });
+  }
+
+  #remove(file: FileRecord, to: string): void {
+    this.#state.ledger.commit({ gone: file.id });
+    note(this.#state, { kind: 'file', id: file.id, from: file.status, to });
+    this.#state.background(this.sweep(file.id));
+  }
+
+  /** Reads an input file and lets it become processed when its time has come. */
+  #ripen(file: FileRecord): void {
+    this.#state.background(this.#becomeReady(file));
+  }
+
+  async #becomeReady(file: FileRecord): Promise<void> {
+    const { options, closing, ledger } = this.#state;
+    if (file.purpose === 'batch') {
+      try {
+        await this.#scan(file);
+      } catch (error) {
+        if (isAbort(error, closing)) return;
+        throw error;
+      }
+    }
+    if (!(await sleepUntil(options.clock, file.readyAt, closing))) return;
+    const now = ledger.files.get(file.id);
+    if (now?.status !== 'pending') return;
+    ledger.commit({ file: { ...now, status: 'processed' } });
+    note(this.#state, { kind: 'file', id: file.id, from: 'pending', to: 'processed' });
+  }
+
+  #scan(file: FileRecord): Promise<FileFacts> {
+    const running = this.#scans.get(file.id);
+    if (running !== undefined) return running;
+    const { ledger, closing, options } = this.#state;
+    const path = contentPath(this.#state, file.id);
+    const scan = scanFile(path, indexPath(this.#state, file.id), options.switches, closing)
+      .then((facts) => {
+        const now = ledger.files.get(file.id);
+        if (now !== undefined) ledger.commit({ file: { ...now, facts } });
+        return facts;
+      })
+      .finally(() => this.#scans.delete(file.id));
+    this.#scans.set(file.id, scan);
+    return scan;
+  }
+}

@@ -1,0 +1,77 @@
+import { CATALOGUE, fill } from './errors.ts';
+import type { Resolved } from './options.ts';
+import type { BatchRecord, FileFacts, ValidationError } from './records.ts';
+import { operationOf } from './scan.ts';
+
+/**
+ * Why a batch fails, from what its file holds and what was asked for; empty when it may run.
+ * `facts` is null when there is no such file.
+ */
+export function validate(
+  batch: BatchRecord,
+  facts: FileFacts | null,
+  options: Resolved,
+): readonly ValidationError[] {
+  const { switches } = options;
+  if (batch.completionWindow !== '24h') {
+    return [whole('invalid_request', "The completion window must be '24h'.", 'completion_window')];
+  }
+  if (facts === null) {
+    return [whole('invalid_request', `Cannot find file ${batch.inputFileId}.`)];
+  }
+  if (facts.requests === 0) {
+    return [
+      whole(
+        switches.emptyCode,
+        'The input file is empty. Please ensure that the batch contains at least one request.',
+      ),
+    ];
+  }
+  if (facts.errors.length > 0) return facts.errors;
+  if (switches.endpointMustMatch && facts.url !== operationOf(batch.endpoint)) {
+    const line = switches.errorLines ? 1 : null;
+    return [
+      {
+        code: 'url_mismatch',
+        message: `The url of the requests does not match the batch's endpoint ${batch.endpoint}.`,
+        line,
+        param: switches.errorLines ? 'url' : null,
+      },
+    ];
+  }
+  const { deployment } = batch;
+  if (deployment !== null && options.deployments !== null && !options.deployments.has(deployment)) {
+    return [
+      {
+        code: 'model_not_found',
+        message: `The model or deployment '${deployment}' does not exist.`,
+        line: switches.errorLines ? 1 : null,
+        param: switches.errorLines ? 'body.model' : null,
+      },
+    ];
+  }
+  if (!batch.charged) return [tokenLimitError(deployment ?? '', options)];
+  return [];
+}
+
+/** The error of a batch that went beyond its deployment's enqueued tokens. */
+function tokenLimitError(deployment: string, options: Resolved): ValidationError {
+  const { azure, openai } = CATALOGUE.tokenLimit;
+  const style = options.switches.errorEnvelope === 'azure' ? azure : openai;
+  const message = fill(style.message, {
+    model: deployment,
+    limit: limitText(options.enqueuedTokens ?? 0),
+  });
+  return whole('token_limit_exceeded', message.replace(/^token_limit_exceeded: /, ''));
+}
+
+/** 30K and 2M as the service writes them where the number is round. */
+export function limitText(limit: number): string {
+  if (limit >= 1_000_000 && limit % 1_000_000 === 0) return `${limit / 1_000_000}M`;
+  if (limit >= 1000 && limit % 1000 === 0) return `${limit / 1000}K`;
+  return String(limit);
+}
+
+function whole(code: string, message: string, param: string | null = null): ValidationError {
+  return { code, message, line: null, param };
+}
