@@ -31,7 +31,8 @@ const HINTS: Readonly<Record<number, string>> = {
 /** The failure that a non-2xx answer stands for. `call` is method and path. */
 export function refusal(call: string, answer: Refusal, redact: (text: string) => string): Failure {
   const { status } = answer;
-  const requestId = answer.header('apim-request-id') ?? answer.header('x-request-id');
+  const id = answer.header('apim-request-id') ?? answer.header('x-request-id');
+  const requestId = id === undefined ? undefined : shorten(redact(id));
   if (status >= 300 && status < 400) {
     return {
       again: false,
@@ -52,7 +53,7 @@ export function refusal(call: string, answer: Refusal, redact: (text: string) =>
     `${call} answered ${status}${code === `http_${status}` ? '' : ` ${code}`}` +
     (words === '' ? '' : `: ${words}`) +
     (hint === undefined ? '' : ` – ${hint}`) +
-    (requestId === undefined ? '' : ` (request id ${redact(requestId)})`);
+    (requestId === undefined ? '' : ` (request id ${requestId})`);
   const details: ServiceFailure = {
     status,
     // A gateway that answers 5xx may have passed the request on.
@@ -64,9 +65,12 @@ export function refusal(call: string, answer: Refusal, redact: (text: string) =>
   return { error: new ServiceError(redact(code), message, details), again };
 }
 
-/** The failure of a try that got no answer, or only part of one. */
-export function lost(call: string, cause: unknown): Failure {
-  const unsent = neverConnected(cause);
+/**
+ * The failure of a try that got no answer, or only part of one. `begun` tells whether its body was
+ * asked for, where that is known: if not, nothing has left, whatever the network calls the reason.
+ */
+export function lost(call: string, cause: unknown, begun?: boolean): Failure {
+  const unsent = begun === false || neverConnected(cause);
   const reason = errorCode(cause) ?? '';
   const words = shorten(errorMessage(cause)) || reason;
   const message = unsent
@@ -84,13 +88,14 @@ export function lost(call: string, cause: unknown): Failure {
   };
 }
 
-/** The failure of a try that took too long. */
-export function timedOut(call: string, what: string, ms: number): Failure {
+/** The failure of a try that took too long. `begun` as for `lost`. */
+export function timedOut(call: string, ms: number, begun?: boolean): Failure {
+  const what = begun === false ? 'no connection' : 'no answer';
   return {
     again: true,
     error: new ServiceError('timeout', `${call} timed out: ${what} for ${ms / 1000} s`, {
       status: null,
-      outcome: 'unknown',
+      outcome: begun === false ? 'unsent' : 'unknown',
       retryable: true,
     }),
   };

@@ -7,6 +7,8 @@ export interface StreamedBody {
   readonly contentType: string;
   /** Exact length in bytes. */
   readonly length: number;
+  /** How many times the usual time an answer may take after the last byte. Default 1. */
+  readonly answerFactor?: number;
   open(): AsyncIterable<Uint8Array>;
 }
 
@@ -26,6 +28,8 @@ export function multipart(upload: Upload): StreamedBody {
   return {
     contentType: `multipart/form-data; boundary=${boundary}`,
     length: head.length + upload.bytes + tail.length,
+    // What is still in buffers has to go out, and the service stores the file before it answers.
+    answerFactor: 5,
     async *open() {
       yield head;
       let sent = 0;

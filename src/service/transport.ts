@@ -3,7 +3,7 @@ import pLimit from 'p-limit';
 import type { Dispatcher } from 'undici';
 import { Agent, EnvHttpProxyAgent, request } from 'undici';
 import type { Clock, Random } from '../core/clock.ts';
-import { ServiceError } from '../core/errors.ts';
+import { MillraceError, ServiceError } from '../core/errors.ts';
 import type { RetryPolicy } from '../core/retry.ts';
 import { backoffMs, retryAfterMs } from '../core/retry.ts';
 import type { Authorizer, Header } from './credentials.ts';
@@ -62,8 +62,6 @@ export interface TransportOptions {
 const MAX_CONNECT_MS = 15 * 1000; // 15 s
 const MAX_JSON_BYTES = 64 * 1024 * 1024; // a page of a list is far below
 const MAX_ERROR_BYTES = 64 * 1024;
-/** After its last byte an upload is checked and stored before it is answered. */
-const UPLOAD_ANSWER_FACTOR = 5;
 const BODY_BUFFER_BYTES = 1024 * 1024;
 
 /**
@@ -78,6 +76,7 @@ export class Transport {
   readonly #fresh: Dispatcher;
   readonly #calls;
   readonly #uploads;
+  #closed = false;
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -98,6 +97,7 @@ export class Transport {
     let refreshed = false;
     for (let failures = 0; ; ) {
       signal?.throwIfAborted();
+      if (this.#closed) throw new MillraceError('closed', 'the service was closed');
       const header = await this.#credentials(signal);
       // A place is held while a try is on the wire, not while a call waits for the next one.
       const outcome: Outcome<R> =
@@ -118,8 +118,9 @@ export class Transport {
     }
   }
 
-  /** Cuts everything that is still on the wire. */
+  /** Cuts everything that is still on the wire; what waits for another try gets none. */
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([this.#shared.destroy(), this.#fresh.destroy()]);
   }
 
@@ -143,7 +144,7 @@ export class Transport {
     const name = `${call.method} ${path}`;
     signal?.throwIfAborted();
     const deadline = new Deadline(signal, timeoutMs);
-    const source = call.body && watched(call.body, deadline, timeoutMs);
+    const source = watched(bodyOf(call), deadline, timeoutMs);
     let kept = false;
     try {
       const response = await request(endpoint.origin + path + this.#query(call), {
@@ -153,11 +154,11 @@ export class Transport {
           accept: 'application/json',
           'accept-encoding': 'identity',
           'user-agent': 'millrace',
-          ...contentHeaders(call),
+          ...source?.headers,
           ...call.headers,
           [credentials.name]: credentials.value,
         },
-        body: source?.stream ?? (call.json === undefined ? null : JSON.stringify(call.json)),
+        body: source?.stream ?? null,
         signal: deadline.signal,
         headersTimeout: 0, // the deadline counts
         bodyTimeout: 0,
@@ -193,7 +194,11 @@ export class Transport {
     } catch (error) {
       signal?.throwIfAborted();
       if (source?.failure() !== undefined) throw source.failure();
-      return deadline.expired ? timedOut(name, 'no answer', timeoutMs) : lost(name, error);
+      if (this.#closed)
+        throw new MillraceError('closed', `${name} was cut: the service was closed`);
+      return deadline.expired
+        ? timedOut(name, timeoutMs, source?.begun())
+        : lost(name, error, source?.begun());
     } finally {
       source?.stream.destroy();
       if (!kept) deadline[Symbol.dispose]();
@@ -233,32 +238,50 @@ async function readText(body: AsyncIterable<Buffer>, max: number): Promise<strin
   return Buffer.concat(chunks).toString('utf8', 0, max);
 }
 
+/** A call's body: given as a stream, or its JSON as a stream of one block. */
+function bodyOf(call: Call): StreamedBody | undefined {
+  if (call.json === undefined) return call.body;
+  const bytes = Buffer.from(JSON.stringify(call.json));
+  return {
+    contentType: 'application/json',
+    length: bytes.length,
+    async *open() {
+      yield bytes;
+    },
+  };
+}
+
 /**
- * A body as a stream that moves the deadline along with each block, and that remembers an error of
- * its own source, which is not the service's fault and not to be tried again.
+ * A body as a stream that moves the deadline along with each block. It remembers whether it was
+ * asked for at all, which is when a connection stood; and an error of its own source, which is not
+ * the service's fault and not to be tried again.
  */
-function watched(body: StreamedBody, deadline: Deadline, timeoutMs: number) {
+function watched(body: StreamedBody | undefined, deadline: Deadline, timeoutMs: number) {
+  if (body === undefined) return undefined;
+  let begun = false;
   let failure: unknown;
-  async function* blocks() {
+  async function* blocks(from: StreamedBody) {
+    begun = true;
     try {
-      for await (const block of body.open()) {
+      for await (const block of from.open()) {
         deadline.touch();
         yield block;
       }
-      deadline.touch(timeoutMs * UPLOAD_ANSWER_FACTOR);
+      deadline.touch(timeoutMs * (from.answerFactor ?? 1));
     } catch (error) {
       failure = error;
       throw error;
     }
   }
-  return { stream: Readable.from(blocks(), { objectMode: false }), failure: () => failure };
-}
-
-function contentHeaders(call: Call): Record<string, string> {
-  if (call.body !== undefined) {
-    return { 'content-type': call.body.contentType, 'content-length': String(call.body.length) };
-  }
-  return call.json === undefined ? {} : { 'content-type': 'application/json' };
+  const stream = Readable.from(blocks(body), { objectMode: false });
+  // It may fail after an early answer, when nobody listens any more.
+  stream.on('error', () => undefined);
+  return {
+    headers: { 'content-type': body.contentType, 'content-length': String(body.length) },
+    stream,
+    begun: () => begun,
+    failure: () => failure,
+  };
 }
 
 function connect(loopback: boolean, timeoutMs: number, keepAlive: boolean): Dispatcher {
