@@ -1,0 +1,54 @@
+import type { Endpoint } from '../core/request.ts';
+import type { JsonObject } from './json.ts';
+
+// How requests are made, as plain JSON: what a job remembers and what a worker thread or another
+// machine loads. A function of the caller's own has no such form; a module has, by its URL.
+
+/** What every kind has. */
+interface CommonDefinition {
+  /** The deployment's name, written as `model` into every line. */
+  readonly model: string;
+  /** Default `/chat/completions`. */
+  readonly endpoint?: Endpoint | undefined;
+  /** The column or dotted path whose value is the `custom_id`. Default: `<job>-<ordinal>`. */
+  readonly idField?: string | null | undefined;
+  /** Put into every body as they are, such as `{ temperature: 0, max_tokens: 100 }`. */
+  readonly parameters?: JsonObject | undefined;
+  /** A JSON Schema that the answer must have; bare, or the service's `{ name, schema, strict }`. */
+  readonly schema?: JsonObject | undefined;
+}
+
+/** A text template for the user's message, and one for the system's. */
+export interface PromptDefinition extends CommonDefinition {
+  readonly kind: 'prompt';
+  readonly prompt: string;
+  readonly system?: string | undefined;
+  /** The field with an image's URL or data URL, sent beside the prompt when it is not empty. */
+  readonly imageField?: string | undefined;
+}
+
+/** A body whose string values are templates. */
+export interface BodyDefinition extends CommonDefinition {
+  readonly kind: 'body';
+  readonly body: JsonObject;
+}
+
+/** The records are request lines already: `{ custom_id, method, url, body }`. */
+export interface BatchDefinition {
+  readonly kind: 'batch';
+  /** Put in the place of each line's own model. Default: the line's. */
+  readonly model?: string | undefined;
+  /** The one that every line must name. Default: any. */
+  readonly endpoint?: Endpoint | undefined;
+}
+
+/** A module whose default export makes the body; see `loadRequestModule`. */
+export interface ModuleDefinition extends CommonDefinition {
+  readonly kind: 'module';
+  /** `file:` URL. */
+  readonly url: string;
+}
+
+/** What `createRequestBuilder` takes: all that needs no loading. */
+export type RequestTemplate = PromptDefinition | BodyDefinition | BatchDefinition;
+export type RequestDefinition = RequestTemplate | ModuleDefinition;

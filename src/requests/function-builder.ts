@@ -1,0 +1,161 @@
+import { UsageError } from '../core/errors.ts';
+import { RejectedRecord, type SourceRecord } from '../core/record.ts';
+import type { Endpoint, RequestItem } from '../core/request.ts';
+import {
+  createRequestBuilder,
+  type IdReader,
+  idReader,
+  prepare,
+  type RequestBuilder,
+  reject,
+  rejectThrown,
+  requireModel,
+} from './builder.ts';
+import { requireEndpoint } from './endpoint.ts';
+import { isObject, type JsonObject } from './json.ts';
+import type { RequestOptions } from './options.ts';
+import { describePosition } from './position.ts';
+import { schemaParameter } from './schema.ts';
+
+/**
+ * Makes the builder of the options that the library's users write: templates become a declared
+ * request, functions are called record by record. Throws a UsageError for options that contradict
+ * each other.
+ */
+export function builderOf<T>(options: RequestOptions<T>): RequestBuilder {
+  const given = FORMS.filter((form) => form in options);
+  if (given.length !== 1) {
+    const found = given.length === 0 ? 'none is given' : `${given.join(' and ')} are given`;
+    throw new UsageError(`a request is made by one of ${FORMS.join(', ')}; ${found}`);
+  }
+  if (options.customId !== undefined && options.idField !== undefined) {
+    throw new UsageError('customId and idField cannot be given together; choose one');
+  }
+  const common = {
+    model: requireModel(options.model),
+    endpoint: requireEndpoint(options.endpoint),
+    idField: options.idField,
+    parameters: parametersOf(options),
+    schema: options.schema,
+  };
+  if ('messages' in options) {
+    if (common.endpoint !== '/chat/completions') {
+      throw new UsageError(
+        `messages are for /chat/completions; for ${common.endpoint} give a body`,
+      );
+    }
+    const { messages } = options;
+    return functionBuilder(
+      { ...common, make: messages, wrap: (made) => ({ messages: made }) },
+      options,
+    );
+  }
+  if ('body' in options) {
+    const { body } = options;
+    if (typeof body === 'function') {
+      return functionBuilder({ ...common, make: body, wrap: (made) => made }, options);
+    }
+    return withId(createRequestBuilder({ ...common, kind: 'body', body }), options);
+  }
+  const { prompt, system, imageField } = options;
+  return withId(
+    createRequestBuilder({ ...common, kind: 'prompt', prompt, system, imageField }),
+    options,
+  );
+}
+
+const FORMS = ['messages', 'prompt', 'body'] as const;
+
+const PARAMETERS = [
+  'temperature',
+  'top_p',
+  'max_tokens',
+  'max_completion_tokens',
+  'max_output_tokens',
+  'seed',
+  'stop',
+  'response_format',
+  'tools',
+  'tool_choice',
+  'reasoning_effort',
+] as const;
+
+function parametersOf<T>(options: RequestOptions<T>): JsonObject {
+  const parameters: Record<string, unknown> = { ...options.parameters };
+  for (const key of PARAMETERS) {
+    if (options[key] !== undefined) parameters[key] = options[key];
+  }
+  return parameters as JsonObject;
+}
+
+export interface FunctionRequest<T> {
+  readonly model: string;
+  readonly endpoint: Endpoint;
+  readonly idField?: string | null | undefined;
+  readonly parameters?: JsonObject | undefined;
+  readonly schema?: JsonObject | undefined;
+  /** The user's function. */
+  readonly make: (record: T) => unknown;
+  /** Puts what it made into a body; what is no object is refused after that. */
+  readonly wrap: (made: unknown) => unknown;
+}
+
+/** The builder of a function: its body's own keys win over the parameters, but not over the model. */
+export function functionBuilder<T>(
+  request: FunctionRequest<T>,
+  options: { readonly customId?: (record: T) => string | number } = {},
+): RequestBuilder {
+  const { model, endpoint, make, wrap } = request;
+  const fixed = {
+    ...request.parameters,
+    ...(request.schema === undefined ? {} : schemaParameter(endpoint, request.schema)),
+  };
+  // The records are of the type that the user says they are: the parser does not check it.
+  const idOf = (options.customId as IdReader | undefined) ?? idReader(request.idField);
+  const complete = (item: SourceRecord<unknown>, made: unknown): RequestItem<unknown> => {
+    const own = wrap(made);
+    if (!isObject(own)) {
+      const where = describePosition(item.position);
+      return reject(item, 'request_failed', `${where}: the request function made no object`);
+    }
+    const { model: _, ...rest } = own;
+    return prepare(item, endpoint, { model, ...fixed, ...rest }, idOf);
+  };
+  return {
+    fields: request.idField == null ? [] : [request.idField],
+    endpoint,
+    model,
+    build(item) {
+      if (item instanceof RejectedRecord) return item;
+      try {
+        const made = make(item.record as T);
+        if (!isPromise(made)) return complete(item, made);
+        return made.then(
+          (value) => complete(item, value),
+          (error) => rejectThrown(item, 'the request function', error),
+        );
+      } catch (error) {
+        return rejectThrown(item, 'the request function', error);
+      }
+    },
+  };
+}
+
+/** A declared request with ids from a function. */
+function withId<T>(builder: RequestBuilder, options: RequestOptions<T>): RequestBuilder {
+  const { customId } = options;
+  if (customId === undefined) return builder;
+  return {
+    ...builder,
+    build(item) {
+      if (item instanceof RejectedRecord) return item;
+      const built = builder.build(item);
+      if (built instanceof Promise || built instanceof RejectedRecord) return built;
+      return prepare(item, built.endpoint, built.body, customId as IdReader);
+    },
+  };
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return isObject(value) && typeof value.then === 'function';
+}
