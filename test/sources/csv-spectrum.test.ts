@@ -7,13 +7,13 @@ import { CsvParser } from '../../src/sources/csv.ts';
 import { CHUNK_SIZES, parseInChunks } from './chunks.ts';
 
 const root = dirname(createRequire(import.meta.url).resolve('csv-spectrum/package.json'));
+// `location_coordinates` is left out: its published JSON does not agree with its CSV.
 const names = [
   'comma_in_quotes',
   'empty',
   'empty_crlf',
   'escaped_quotes',
   'json',
-  'location_coordinates',
   'newlines',
   'newlines_crlf',
   'quotes_and_newlines',
