@@ -9,13 +9,14 @@ import type {
   NewBatch,
   Upload,
 } from '../core/service.ts';
+import type { Answer, Outcome } from './answer.ts';
+import { readJson } from './answer.ts';
 import type { ServiceDialect } from './dialects.ts';
 import { emptyDownload, readDownload } from './download.ts';
 import { multipart } from './multipart.ts';
 import type { Page } from './paging.ts';
 import { pages } from './paging.ts';
-import type { Answer, Outcome, Transport } from './transport.ts';
-import { readJson } from './transport.ts';
+import type { Transport } from './transport.ts';
 import { count, toBatch, toFile, toPage } from './wire.ts';
 
 const PAGE_ITEMS = 100; // the most that a page of batches holds

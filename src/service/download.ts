@@ -1,7 +1,7 @@
 import { errorMessage, ServiceError } from '../core/errors.ts';
 import type { Download } from '../core/service.ts';
+import type { Answer, Outcome } from './answer.ts';
 import { badAnswer, shorten } from './failure.ts';
-import type { Answer, Outcome } from './transport.ts';
 import { count } from './wire.ts';
 
 const BLOCK_BYTES = 256 * 1024; // what a reader of lines likes to get at once

@@ -25,7 +25,6 @@ const RETRY_STATUSES: ReadonlySet<number> = new Set([408, 409, 429]);
 const HINTS: Readonly<Record<number, string>> = {
   401: 'check the key or --auth, and that it belongs to this resource',
   403: 'the identity needs a role on the resource that allows batch, such as Cognitive Services OpenAI Contributor',
-  407: 'the proxy wants a login: put it into HTTPS_PROXY',
 };
 
 /** The failure that a non-2xx answer stands for. `call` is method and path. */

@@ -1,16 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { MillraceError } from '../core/errors.ts';
 import type { Upload } from '../core/service.ts';
-
-/** A request body of known length that can be opened again for another try. */
-export interface StreamedBody {
-  readonly contentType: string;
-  /** Exact length in bytes. */
-  readonly length: number;
-  /** How many times the usual time an answer may take after the last byte. Default 1. */
-  readonly answerFactor?: number;
-  open(): AsyncIterable<Uint8Array>;
-}
+import type { StreamedBody } from './body.ts';
 
 /**
  * The form of an upload, written by hand: its length is known beforehand, and the file goes through

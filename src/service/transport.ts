@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import pLimit from 'p-limit';
 import type { Dispatcher } from 'undici';
 import { Agent, EnvHttpProxyAgent, request } from 'undici';
@@ -6,12 +5,15 @@ import type { Clock, Random } from '../core/clock.ts';
 import { MillraceError, ServiceError } from '../core/errors.ts';
 import type { RetryPolicy } from '../core/retry.ts';
 import { backoffMs, retryAfterMs } from '../core/retry.ts';
+import type { Answer, Outcome } from './answer.ts';
+import { readText } from './answer.ts';
+import type { StreamedBody } from './body.ts';
+import { jsonBody, watched } from './body.ts';
 import type { Authorizer, Header } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Failure } from './failure.ts';
-import { badAnswer, lost, parse, refusal, timedOut } from './failure.ts';
-import type { StreamedBody } from './multipart.ts';
+import { lost, refusal, timedOut } from './failure.ts';
 
 /** One call to the service, before it is sent. */
 export interface Call {
@@ -27,22 +29,6 @@ export interface Call {
   /** `safe` calls are tried again; `once` ones never, and go over a connection of their own. */
   readonly repeat: 'safe' | 'once';
 }
-
-/** A 2xx whose body is still to be read. */
-export interface Answer {
-  /** Method and path, for messages. */
-  readonly call: string;
-  readonly status: number;
-  header(name: string): string | undefined;
-  readonly body: AsyncIterable<Buffer>;
-  /** Cuts the body. */
-  destroy(): void;
-  readonly deadline: Deadline;
-  /** The reader goes on after `run` has resolved, and disposes of the deadline itself. */
-  keep(): void;
-}
-
-export type Outcome<R> = { readonly value: R } | Failure;
 
 export interface TransportOptions {
   readonly endpoint: Endpoint;
@@ -60,7 +46,6 @@ export interface TransportOptions {
 }
 
 const MAX_CONNECT_MS = 15 * 1000; // 15 s
-const MAX_JSON_BYTES = 64 * 1024 * 1024; // a page of a list is far below
 const MAX_ERROR_BYTES = 64 * 1024;
 const BODY_BUFFER_BYTES = 1024 * 1024;
 
@@ -144,7 +129,8 @@ export class Transport {
     const name = `${call.method} ${path}`;
     signal?.throwIfAborted();
     const deadline = new Deadline(signal, timeoutMs);
-    const source = watched(bodyOf(call), deadline, timeoutMs);
+    const body = call.json === undefined ? call.body : jsonBody(call.json);
+    const source = body && watched(body, deadline, timeoutMs);
     let kept = false;
     try {
       const response = await request(endpoint.origin + path + this.#query(call), {
@@ -164,15 +150,15 @@ export class Transport {
         bodyTimeout: 0,
         highWaterMark: BODY_BUFFER_BYTES,
       });
-      const { statusCode: status, body } = response;
+      const { statusCode: status, body: answered } = response;
       // A body that breaks before anybody reads it must not end the process; its reader is told.
-      body.once('error', () => undefined);
+      answered.once('error', () => undefined);
       const header = (key: string) => {
         const value = response.headers[key];
         return Array.isArray(value) ? value[0] : value;
       };
       if (status < 200 || status > 299) {
-        const words = await readText(body, MAX_ERROR_BYTES);
+        const words = await readText(answered, MAX_ERROR_BYTES);
         const wait = retryAfterMs(header, clock.now());
         return refusal(
           name,
@@ -184,9 +170,9 @@ export class Transport {
         call: name,
         status,
         header,
-        body,
+        body: answered,
         deadline,
-        destroy: () => body.destroy(),
+        destroy: () => answered.destroy(),
         keep: () => {
           kept = true;
         },
@@ -210,78 +196,6 @@ export class Transport {
     if (this.#options.apiVersion !== null) query.set('api-version', this.#options.apiVersion);
     return query.size === 0 ? '' : `?${query}`;
   }
-}
-
-/** Reads a body of JSON whole; `convert` gives null for JSON that is not what the call gives. */
-export function readJson<R>(what: string, convert: (value: unknown, answer: Answer) => R | null) {
-  return async (answer: Answer): Promise<Outcome<R>> => {
-    const body = await readText(answer.body, MAX_JSON_BYTES);
-    const json = parse(body);
-    const value = json === undefined ? null : convert(json, answer);
-    if (value !== null) return { value };
-    const type = answer.header('content-type') ?? 'no content type';
-    const found =
-      json === undefined ? `${body.length} characters (${type}) that are not JSON` : 'JSON';
-    return badAnswer(answer.call, answer.status, `${found} instead of ${what}`);
-  };
-}
-
-/** Up to `max` bytes of a body as text; what is beyond is not read. */
-async function readText(body: AsyncIterable<Buffer>, max: number): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size >= max) break;
-  }
-  return Buffer.concat(chunks).toString('utf8', 0, max);
-}
-
-/** A call's body: given as a stream, or its JSON as a stream of one block. */
-function bodyOf(call: Call): StreamedBody | undefined {
-  if (call.json === undefined) return call.body;
-  const bytes = Buffer.from(JSON.stringify(call.json));
-  return {
-    contentType: 'application/json',
-    length: bytes.length,
-    async *open() {
-      yield bytes;
-    },
-  };
-}
-
-/**
- * A body as a stream that moves the deadline along with each block. It remembers whether it was
- * asked for at all, which is when a connection stood; and an error of its own source, which is not
- * the service's fault and not to be tried again.
- */
-function watched(body: StreamedBody | undefined, deadline: Deadline, timeoutMs: number) {
-  if (body === undefined) return undefined;
-  let begun = false;
-  let failure: unknown;
-  async function* blocks(from: StreamedBody) {
-    begun = true;
-    try {
-      for await (const block of from.open()) {
-        deadline.touch();
-        yield block;
-      }
-      deadline.touch(timeoutMs * (from.answerFactor ?? 1));
-    } catch (error) {
-      failure = error;
-      throw error;
-    }
-  }
-  const stream = Readable.from(blocks(body), { objectMode: false });
-  // It may fail after an early answer, when nobody listens any more.
-  stream.on('error', () => undefined);
-  return {
-    headers: { 'content-type': body.contentType, 'content-length': String(body.length) },
-    stream,
-    begun: () => begun,
-    failure: () => failure,
-  };
 }
 
 function connect(loopback: boolean, timeoutMs: number, keepAlive: boolean): Dispatcher {

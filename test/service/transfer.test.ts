@@ -82,6 +82,22 @@ describe('download', () => {
     expect(got.equals(CONTENT)).toBe(true);
   });
 
+  test('a cut without an announced length is an error as well', async () => {
+    const cut: Handler = (_request, response) => {
+      response.write('some');
+      setTimeout(() => response.destroy(), 20);
+    };
+    await using server = await faultServer(cut);
+    const { body, length } = await connect(server.origin).downloadFile('f', 0);
+    expect(length).toBeNull();
+    let got = '';
+    const reading = (async () => {
+      for await (const block of body) got += String(block);
+    })();
+    await expect(reading).rejects.toMatchObject({ code: 'download_cut' });
+    expect(got).toBe('some');
+  });
+
   test('at the very end there is nothing more', async () => {
     const size = { ...FILE, bytes: CONTENT.length };
     await using server = await faultServer(content(), json(size));
