@@ -3,6 +3,8 @@ import { AT, expiredLine, failedLine, lines, NAME, okLine, plainRows, TestJob } 
 
 const attempt = (code: string) => ({ batch: 'batch_1', code, at: AT });
 
+const HISTORY = [{ batch: 'batch_0', code: 'http_500', at: '2026-11-21T00:00:00.000Z' }];
+
 describe('joinShard', () => {
   test('joins shuffled answers to their records, in the order of the shard', async () => {
     using job = new TestJob();
@@ -95,4 +97,122 @@ describe('joinShard', () => {
     );
     expect(job.text(`shards/${NAME}.failed.requests.jsonl`)).toBe(`${requests[2]}\n`);
   });
+
+  test('a retryable failure is final at the last attempt, history included', async () => {
+    using job = new TestJob();
+    const rows = plainRows(3).map((row) => ({ ...row, attempts: row.ordinal < 2 ? HISTORY : [] }));
+    job.seal(rows);
+    const output = job.output(lines([okLine('job-0'), failedLine('job-1', 503)]));
+    const summary = await job.join({ output, error: null }, { maxAttempts: 2 });
+    expect(summary).toMatchObject({ ok: 1, failed: 1, leftover: 1, failedCodes: { http_503: 1 } });
+    expect(job.rows().map((row) => row.attempts)).toEqual([
+      [...HISTORY, attempt('ok')],
+      [...HISTORY, attempt('http_503')],
+    ]);
+    const failed = job.rows(`shards/${NAME}.failed.records.ndjson`);
+    expect(failed).toEqual([
+      { ordinal: 1, record: rows[1]?.record, attempts: [...HISTORY, attempt('http_503')] },
+    ]);
+  });
+
+  test('reads rows whose records look like the format around them', async () => {
+    using job = new TestJob();
+    const records = [{ attempts: [1] }, [{ attempts: [] }], '","attempts":[]', null, { a: '"}' }];
+    const rows = records.map((record, ordinal) => ({ id: `job-${ordinal}`, ordinal, record }));
+    job.seal(rows);
+    const output = job.output(lines(rows.map(({ id }) => okLine(id))));
+    await job.join({ output, error: null });
+    expect(job.rows().map((row) => row.record)).toEqual(records);
+  });
+
+  test('a batch that failed in validation: bad lines are final, the rest is not charged', async () => {
+    using job = new TestJob();
+    job.seal(plainRows(3));
+    const lineErrors = new Map([[2, { code: 'invalid_request', message: 'no messages' }]]);
+    const none = { output: null, error: null };
+    const summary = await job.join(none, { lineErrors, chargeAttempt: false });
+    expect(summary).toMatchObject({ ok: 0, failed: 1, leftover: 2 });
+    expect(summary.anomalies.missing).toBe(2);
+    expect(job.rows()).toMatchObject([
+      {
+        ordinal: 1,
+        custom_id: 'job-1',
+        response: null,
+        error: { code: 'invalid_request', message: 'no messages' },
+        attempts: [attempt('invalid_request')],
+      },
+    ]);
+    expect(job.text(`shards/${NAME}.leftover.records.ndjson`)).not.toContain('attempts');
+  });
+
+  test('the override decides before the table does', async () => {
+    using job = new TestJob();
+    job.seal(plainRows(3));
+    const output = job.output(lines([failedLine('job-0', 500), failedLine('job-1', 400)]));
+    const asked: unknown[] = [];
+    const summary = await job.join(
+      { output, error: null },
+      {
+        retryOverride: (code, status) => {
+          asked.push([code, status]);
+          return code === 'missing' ? undefined : status === 400;
+        },
+      },
+    );
+    expect(asked).toEqual([
+      ['http_500', 500],
+      ['http_400', 400],
+      ['missing', null],
+    ]);
+    expect(summary).toMatchObject({ failed: 1, leftover: 2 });
+    const cancelled = await job.join({ output, error: null }, { retryOverride: () => false });
+    expect(cancelled).toMatchObject({ failed: 3, leftover: 0 });
+    expect(job.rows()[2]).toMatchObject({ error: { code: 'missing' }, response: null });
+  });
+
+  test('done twice gives the same files as once', async () => {
+    using job = new TestJob();
+    job.seal(plainRows(50));
+    const output = job.output(
+      lines(Array.from({ length: 40 }, (_, n) => (n % 3 ? okLine : failing(n))(`job-${n}`))),
+    );
+    const first = await job.join({ output, error: null });
+    const files = job.files();
+    expect(Object.keys(files).length).toBe(7);
+    expect(await job.join({ output, error: null })).toEqual(first);
+    expect(job.files()).toEqual(files);
+  });
+
+  test('removes what an earlier try wrote and this one does not', async () => {
+    using job = new TestJob();
+    job.seal(plainRows(2));
+    await job.join({ output: null, error: job.errors(failedLine('job-0', 400)) });
+    expect(Object.keys(job.files()).length).toBe(7);
+    const output = job.output(lines([okLine('job-0'), okLine('job-1')]));
+    await job.join({ output, error: null });
+    expect(Object.keys(job.files())).toEqual([
+      `shards/${NAME}.records.ndjson`,
+      `shards/${NAME}.requests.jsonl`,
+      `results/${NAME}.ndjson`,
+    ]);
+  });
+
+  test('leaves no file of a join that fails', async () => {
+    using job = new TestJob();
+    job.seal(plainRows(2000).map((row) => ({ ...row, record: 'x'.repeat(500) })));
+    const output = job.output(lines([okLine('job-0')]));
+    job.write(
+      `shards/${NAME}.records.ndjson`,
+      job.text(`shards/${NAME}.records.ndjson`).slice(0, -9),
+    );
+    const before = job.files();
+    await expect(job.join({ output, error: null })).rejects.toMatchObject({
+      code: 'corrupt_shard',
+    });
+    expect(job.files()).toEqual(before);
+  });
 });
+
+function failing(n: number) {
+  return (id: string) => failedLine(id, n % 2 ? 500 : 400);
+}
