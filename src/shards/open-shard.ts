@@ -77,14 +77,22 @@ export class OpenShard {
   }
 
   add(lines: SealedLines, ordinal: number, tokens: number): void | Promise<void> {
-    this.#count++;
-    this.#tokens += tokens;
-    this.#lastOrdinal = ordinal;
-    const request = this.#requests.add(lines.request, lines.requestBytes);
-    const record = this.#records.add(lines.record, lines.recordBytes);
-    if (request === undefined) return record;
-    if (record === undefined) return request;
-    return Promise.all([request, record]).then(() => undefined);
+    this.#take(ordinal, tokens);
+    return both(
+      this.#requests.add(lines.request, lines.requestBytes),
+      this.#records.add(lines.record, lines.recordBytes),
+    );
+  }
+
+  /** As `add`, of two lines that are bytes already, without their newlines. */
+  addBytes(
+    request: Uint8Array,
+    record: Uint8Array,
+    ordinal: number,
+    tokens: number,
+  ): void | Promise<void> {
+    this.#take(ordinal, tokens);
+    return both(this.#requests.addBytes(request), this.#records.addBytes(record));
   }
 
   /** Makes both files durable, the records first: a request file never stands alone. */
@@ -108,6 +116,12 @@ export class OpenShard {
     await this.#requests.discard();
   }
 
+  #take(ordinal: number, tokens: number): void {
+    this.#count++;
+    this.#tokens += tokens;
+    this.#lastOrdinal = ordinal;
+  }
+
   /** The ids made so far, once the first of the user's own has to be compared with them. */
   #madeIds(ordinal: number): Set<string> {
     const ids = new Set<string>();
@@ -115,4 +129,10 @@ export class OpenShard {
     for (let n = this.#options.ordinal; n < ordinal; n++) ids.add(`${this.#options.jobName}-${n}`);
     return ids;
   }
+}
+
+function both(a: void | Promise<void>, b: void | Promise<void>): void | Promise<void> {
+  if (a === undefined) return b;
+  if (b === undefined) return a;
+  return Promise.all([a, b]).then(() => undefined);
 }
