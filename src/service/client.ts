@@ -136,7 +136,7 @@ export class BatchClient implements BatchService {
   async cancelBatch(id: string, signal?: AbortSignal): Promise<BatchObject> {
     try {
       return await this.#transport.run(
-        { method: 'POST', path: `/batches/${segment(id)}/cancel`, repeat: 'safe' },
+        { method: 'POST', path: `/batches/${segment(id)}/cancel`, repeat: 'safe', settledBy: 409 },
         signal,
         readBatch,
       );

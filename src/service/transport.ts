@@ -26,8 +26,10 @@ export interface Call {
   readonly json?: unknown;
   /** Sent block by block; opened anew for each try. */
   readonly body?: StreamedBody;
-  /** `safe` calls are tried again; `once` ones never, and go over a connection of their own. */
+  /** `safe` calls are tried again, `once` ones never. */
   readonly repeat: 'safe' | 'once';
+  /** A status that is an answer to this call, and not a reason to try again. */
+  readonly settledBy?: number;
 }
 
 export interface TransportOptions {
@@ -57,7 +59,10 @@ const BODY_BUFFER_BYTES = 1024 * 1024;
 export class Transport {
   readonly #options: TransportOptions;
   readonly #shared: Dispatcher;
-  /** Without keep-alive: an idle connection that dies under a create would leave its end unknown. */
+  /**
+   * Without keep-alive, for creates and uploads: an idle connection that dies under a create leaves
+   * its end unknown, and one on which a server refused half an upload may never answer again.
+   */
   readonly #fresh: Dispatcher;
   readonly #calls;
   readonly #uploads;
@@ -95,7 +100,8 @@ export class Transport {
         if (authorizer.refused(header)) continue;
       }
       failures++;
-      if (!again || call.repeat === 'once' || failures >= retry.tries) {
+      const last = call.repeat === 'once' || failures >= retry.tries;
+      if (!again || last || error.status === call.settledBy) {
         throw failures === 1 ? error : afterTries(error, failures);
       }
       const wait = (error.retryAfterMs ?? 0) + backoffMs(retry, failures - 1, random);
@@ -134,7 +140,7 @@ export class Transport {
     let kept = false;
     try {
       const response = await request(endpoint.origin + path + this.#query(call), {
-        dispatcher: call.repeat === 'once' ? this.#fresh : this.#shared,
+        dispatcher: call.repeat === 'once' || call.body ? this.#fresh : this.#shared,
         method: call.method,
         headers: {
           accept: 'application/json',

@@ -173,7 +173,12 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     but: { remove: 'ok' },
   },
   '408': { first: error(408), safe: 'again', create: 'someCode refused' },
-  '409': { first: error(409), safe: 'again', create: 'someCode refused' },
+  '409': {
+    first: error(409),
+    safe: 'again',
+    create: 'someCode refused',
+    but: { cancel: 'someCode after 2' },
+  },
   '429': { first: error(429), safe: 'again', create: 'someCode refused' },
   '429 x-should-retry: false': {
     first: error(429, { 'x-should-retry': 'false' }),
