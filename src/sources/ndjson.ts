@@ -4,10 +4,12 @@ import type { Stage } from '../streams/stage.ts';
 import { bomLength } from './csv-dialect.ts';
 import {
   DEFAULT_MAX_RECORD_BYTES,
+  MAX_DEPTH,
   type ParserOptions,
   parserStage,
   type RecordParser,
   type StartAt,
+  tooDeep,
   tooLarge,
   where,
 } from './parser.ts';
@@ -86,6 +88,8 @@ export class NdjsonParser<T = unknown> implements RecordParser<T> {
         message: `${where(position)}: the line is ${kindOf(value)}; each line must be one JSON object`,
       });
     }
+    // Each level takes two bytes, so that short lines need no look.
+    if (end - start > 2 * MAX_DEPTH && isDeeper(value, MAX_DEPTH)) return tooDeep(position);
     return new SourceRecord(value as T, position);
   }
 }
@@ -119,4 +123,20 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Level by level, for a deep value would overflow the stack here too. */
+function isDeeper(value: object, levels: number): boolean {
+  let level: object[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth === levels) return true;
+    const next: object[] = [];
+    for (const parent of level) {
+      for (const child of Object.values(parent)) {
+        if (typeof child === 'object' && child !== null) next.push(child);
+      }
+    }
+    level = next;
+  }
+  return false;
 }

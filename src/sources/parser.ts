@@ -5,6 +5,9 @@ import { defineStage, type Stage } from '../streams/stage.ts';
 /** Bytes that one record may have unless told otherwise: well above what one request may hold. */
 export const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024; // 16 MiB
 
+/** Objects and arrays inside one another; deeper records overflow the stack of what writes JSON. */
+export const MAX_DEPTH = 1000;
+
 /** What every parser takes. */
 export interface ParserOptions {
   /** Names the source in positions and messages. Default `<stream>`. */
@@ -71,5 +74,13 @@ export function tooLarge(position: Position, maxRecordBytes: number): RejectedRe
   return new RejectedRecord(null, position, {
     code: 'record_too_large',
     message: `${where(position)}: the record is longer than ${maxRecordBytes} bytes; look for a quote or line end that is missing, or raise --max-record-bytes`,
+  });
+}
+
+/** A record that is nested deeper than MAX_DEPTH. */
+export function tooDeep(position: Position): RejectedRecord {
+  return new RejectedRecord(null, position, {
+    code: 'too_deep',
+    message: `${where(position)}: the record is nested deeper than ${MAX_DEPTH} levels; flatten it`,
   });
 }

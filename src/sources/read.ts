@@ -3,6 +3,7 @@ import { UsageError } from '../core/errors.ts';
 import type { SourceItem } from '../core/record.ts';
 import { readBlocks } from '../streams/blocks.ts';
 import { abortable } from '../streams/stage.ts';
+import { BatchFileParser } from './batch-file.ts';
 import { CsvParser } from './csv.ts';
 import {
   describeSource,
@@ -10,6 +11,8 @@ import {
   type SourceOptions,
   unpackedBytes,
 } from './describe.ts';
+import { readIterable } from './iterable.ts';
+import { parseJson } from './json.ts';
 import { NdjsonParser } from './ndjson.ts';
 import { accepted, type RecordParser, type StartAt } from './parser.ts';
 
@@ -52,6 +55,10 @@ export async function* readPartition(
   if (!source.seekable && (start > 0 || range.end !== null)) {
     throw new UsageError(`${source.label} can only be read as a whole`);
   }
+  if (source.format === 'json') {
+    yield* readDocument(source, options);
+    return;
+  }
   const parser = parserOf(source, { byte: start, row: range.row });
   const batch = (items: SourceItem<unknown>[]): SourceBatch => {
     if (source.strict) items.forEach(accepted);
@@ -67,6 +74,22 @@ export async function* readPartition(
   }
   const items = parser.flush();
   if (items.length > 0) yield batch(items);
+}
+
+/** A JSON document, whose records come one by one, in batches. */
+async function* readDocument(
+  source: SourceDescription,
+  options: ReadOptions,
+): AsyncGenerator<SourceBatch, void, undefined> {
+  const parse = parseJson({
+    source: source.label,
+    strict: source.strict,
+    maxRecordBytes: source.maxRecordBytes,
+    path: source.jsonPath ?? '',
+  });
+  const { signal } = options;
+  const bytes = unpackedBytes(source, rawBytes(source, options.input), signal);
+  yield* readIterable(parse(bytes, signal === undefined ? {} : { signal }), { signal });
 }
 
 /** Where reading can go on behind item `index` of the batch, or null when it cannot. */
@@ -108,9 +131,9 @@ function parserOf(source: SourceDescription, startAt: StartAt): RecordParser<unk
         ...(source.delimiter === null ? {} : { delimiter: source.delimiter }),
         ...(source.newline === null ? {} : { newline: source.newline }),
       });
-    case 'ndjson':
-      return new NdjsonParser(common);
+    case 'batch':
+      return new BatchFileParser(common);
     default:
-      throw new UsageError(`${source.label}: ${source.format} cannot be read yet`);
+      return new NdjsonParser(common);
   }
 }

@@ -1,0 +1,76 @@
+import { RejectedRecord, type SourceItem, type SourceRecord } from '../core/record.ts';
+import type { Stage } from '../streams/stage.ts';
+import { NdjsonParser } from './ndjson.ts';
+import {
+  type ParserOptions,
+  parserStage,
+  type RecordParser,
+  type StartAt,
+  where,
+} from './parser.ts';
+
+/** A line of a request file, as the service's own guide has it. */
+export interface BatchLine {
+  readonly custom_id: string;
+  readonly method: string;
+  readonly url: string;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Reads an existing request file. Rejected, besides what NdjsonParser rejects: `invalid_batch_line`,
+ * with its `custom_id` where it has one.
+ */
+export class BatchFileParser implements RecordParser<BatchLine> {
+  readonly #lines: NdjsonParser;
+
+  constructor(options: ParserOptions = {}) {
+    this.#lines = new NdjsonParser(options);
+  }
+
+  get boundary(): StartAt {
+    return this.#lines.boundary;
+  }
+
+  push(chunk: Uint8Array): SourceItem<BatchLine>[] {
+    return this.#lines.push(chunk).map(checked);
+  }
+
+  flush(): SourceItem<BatchLine>[] {
+    return this.#lines.flush().map(checked);
+  }
+}
+
+/** A stage from the bytes of a request file to its lines; see BatchFileParser. */
+export function parseBatchFile(
+  options: ParserOptions = {},
+): Stage<Uint8Array, SourceItem<BatchLine>> {
+  return parserStage(() => new BatchFileParser(options), options.strict ?? false);
+}
+
+function checked(item: SourceItem<unknown>): SourceItem<BatchLine> {
+  if (item instanceof RejectedRecord) return item;
+  const line = item.record as Partial<Record<keyof BatchLine, unknown>>;
+  const wrong = whatIsWrong(line);
+  if (wrong === null) return item as SourceRecord<BatchLine>;
+  return new RejectedRecord(
+    item.record,
+    item.position,
+    {
+      code: 'invalid_batch_line',
+      message: `${where(item.position)}: ${wrong}; a request line is {"custom_id", "method": "POST", "url", "body"}`,
+    },
+    typeof line.custom_id === 'string' && line.custom_id !== '' ? line.custom_id : null,
+  );
+}
+
+function whatIsWrong(line: Partial<Record<keyof BatchLine, unknown>>): string | null {
+  if (typeof line.custom_id !== 'string' || line.custom_id === '') {
+    return 'custom_id is not a non-empty string';
+  }
+  if (line.method !== 'POST') return 'method is not "POST"';
+  if (typeof line.url !== 'string') return 'url is not a string';
+  const { body } = line;
+  const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+  return isObject ? null : 'body is not an object';
+}

@@ -1,0 +1,84 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import parser from 'stream-json/parser.js';
+import { MillraceError } from '../core/errors.ts';
+import type { SourceItem } from '../core/record.ts';
+import { defineStage, type Stage } from '../streams/stage.ts';
+import { JsonElements, type JsonToken } from './json-elements.ts';
+import { accepted, DEFAULT_MAX_RECORD_BYTES, type ParserOptions } from './parser.ts';
+import { Utf8Check } from './utf8.ts';
+
+export interface JsonOptions extends Omit<ParserOptions, 'startAt'> {
+  /** Dotted path of the array whose elements are the records. Default: the document itself. */
+  readonly path?: string;
+}
+
+/**
+ * A stage from the bytes of one JSON document to the elements of an array in it, in constant memory.
+ * Positions have a row and no byte. Rejected: `not_an_object`, `record_too_large` (its strings,
+ * numbers and brackets counted in UTF-16 units). Throws `bad_json`, `no_json_array`,
+ * `invalid_encoding`. The type is not checked.
+ */
+export function parseJson<T = unknown>(
+  options: JsonOptions = {},
+): Stage<Uint8Array, SourceItem<T>> {
+  const label = options.source ?? '<stream>';
+  return defineStage(async function* (source, signal) {
+    const elements = new JsonElements(
+      label,
+      options.path ?? '',
+      options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES,
+    );
+    // Strings come in chunks, so that one of any length is never held whole by the tokenizer.
+    const tokens = parser.asStream({ packValues: false });
+    const input = Readable.from(decoded(source, label), { objectMode: true, highWaterMark: 1 });
+    const done = pipeline(input, tokens, signal === undefined ? {} : { signal });
+    // The failure of the pipeline destroys the tokenizer, so the loop below meets it too.
+    done.catch(() => undefined);
+    let row = 0;
+    try {
+      for await (const token of tokens) {
+        const item = elements.accept(token as JsonToken);
+        if (item === null) continue;
+        row = item.position.row;
+        yield (options.strict ? accepted(item) : item) as SourceItem<T>;
+      }
+      await done;
+    } catch (error) {
+      throw translate(error, label, row, signal);
+    } finally {
+      tokens.destroy();
+    }
+    elements.finish();
+  });
+}
+
+async function* decoded(
+  source: AsyncIterable<Uint8Array>,
+  label: string,
+): AsyncGenerator<string, void, undefined> {
+  const check = new Utf8Check(label);
+  const decoder = new TextDecoder();
+  for await (const chunk of source) {
+    check.push(chunk);
+    const text = decoder.decode(chunk, { stream: true });
+    if (text !== '') yield text;
+  }
+  check.flush();
+}
+
+/** The tokenizer's own errors are plain ones, and may quote the text. */
+function translate(
+  error: unknown,
+  label: string,
+  row: number,
+  signal: AbortSignal | undefined,
+): unknown {
+  signal?.throwIfAborted();
+  const plain = error instanceof Error && error.constructor === Error && !('code' in error);
+  if (!plain) return error;
+  return new MillraceError(
+    'bad_json',
+    `${label}: the document is not valid JSON behind row ${row}; check that it is whole`,
+  );
+}
