@@ -247,6 +247,8 @@ export interface SourceSpec {
   readonly bytes: number | null;
   /** ms since the epoch. */
   readonly mtime: number | null;
+  /** A table's columns, known before it is read; null for other formats. */
+  readonly columns: readonly string[] | null;
   /** How it is read: format, delimiter, encoding, compression and the like, by name. */
   readonly options: Readonly<Record<string, string | number | boolean | null>>;
 }

@@ -3,6 +3,7 @@ import { MillraceError } from '../core/errors.ts';
 import type { Shard, Task } from '../core/job.ts';
 import type { Target } from '../core/service.ts';
 import type { JobRow, Reader, Store, Transaction } from '../core/store.ts';
+import { DEFAULT_TIMEOUT_MS } from '../service/targets.ts';
 import type { JobDirectory } from './directory.ts';
 
 /** What may change from one run of a job to the next. Times in ms. */
@@ -21,7 +22,7 @@ export interface Settings {
 
 export const DEFAULT_SETTINGS: Settings = {
   pollIntervalMs: 60 * 1000, // 60 s, the service's own advice
-  submitGraceMs: 120 * 1000, // 120 s
+  submitGraceMs: Math.max(120 * 1000, 3 * DEFAULT_TIMEOUT_MS), // 120 s or more
   maxAttempts: 3,
   maxCost: null,
   keep: false,

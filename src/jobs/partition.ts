@@ -7,7 +7,7 @@ import type {
   SealedShard,
   ShardLimits,
 } from '../core/job.ts';
-import type { CountedItem, Endpoint } from '../core/request.ts';
+import type { CountedItem } from '../core/request.ts';
 import { SealingWriter } from '../shards/writer.ts';
 import { jobRow } from './context.ts';
 import type { Job } from './job.ts';
@@ -21,7 +21,10 @@ const DISK_MARGIN_BYTES = 64 * 1024 * 1024; // 64 MiB
 
 export interface PreparePartitionOptions {
   readonly limits: ShardLimits;
-  readonly head?: { endpoint: Endpoint; model: string } | undefined;
+  /** What the job is to remember of its requests once the first of them tells the rest. */
+  readonly request: Omit<RequestSpec, 'endpoint' | 'model' | 'baseModel'> & {
+    readonly baseModel: string | null;
+  };
   readonly strict?: boolean | undefined;
   /** The items begin at the partition's first record, though some of it is sealed. */
   readonly fromStart: boolean;
@@ -55,14 +58,20 @@ export async function preparePartition(
     limits: options.limits,
     firstOrdinal: partition.firstOrdinal ?? 0,
     progress: partition.progress,
-    head: options.head,
     strict: options.strict,
     verify: options.fromStart,
     async onSeal(shard: SealedShard | null, progress: PartitionProgress) {
       row = await job.store.transaction(async (tx) => {
         const { spec, version } = await jobRow(tx);
         if (spec.request === null && writer.head !== undefined) {
-          await tx.updateJob(version, { spec: { ...spec, request: requestOf(writer.head) } });
+          const { endpoint, model } = writer.head;
+          const request = {
+            ...options.request,
+            endpoint,
+            model,
+            baseModel: options.request.baseModel ?? model,
+          };
+          await tx.updateJob(version, { spec: { ...spec, request } });
         }
         if (shard !== null) await tx.insertShard(shard, shardOrder(index, progress.shards));
         for (const { name } of await tx.targets()) await tx.putTask('grant', name, job.clock.now());
@@ -94,14 +103,6 @@ export async function preparePartition(
     await writer.abort();
     throw error;
   }
-}
-
-/** What is known of a pipeline's requests without its functions. */
-export function requestOf(
-  head: { endpoint: Endpoint; model: string },
-  version?: string | undefined,
-): RequestSpec {
-  return { ...head, baseModel: head.model, idField: null, template: { version: version ?? null } };
 }
 
 /**

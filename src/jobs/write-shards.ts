@@ -7,7 +7,7 @@ import { AtomicFile } from '../streams/files.ts';
 import { abortable } from '../streams/stage.ts';
 import { jobRow, log } from './context.ts';
 import type { Job } from './job.ts';
-import { type CountedBlocks, preparePartition, requestOf } from './partition.ts';
+import { type CountedBlocks, preparePartition } from './partition.ts';
 import { settleSpec } from './spec.ts';
 
 /** What a preparation came to, known before anything is sent. */
@@ -54,6 +54,7 @@ export function writeShards(
       await preparePartition(job, partition, reader.blocks, {
         limits,
         strict: options.strict,
+        request: { ...templateOf(options.version), baseModel: null },
         fromStart: true,
         signal: context?.signal,
       });
@@ -70,12 +71,29 @@ function pipelineSpec(
   limits: ShardLimits,
   version: string | undefined,
 ): JobSpec {
-  const source = { path: null, label: '<records>', bytes: null, mtime: null, options: {} };
+  const source = {
+    path: null,
+    label: '<records>',
+    bytes: null,
+    mtime: null,
+    columns: null,
+    options: {},
+  };
   const request =
     first === null
       ? null
-      : requestOf({ endpoint: first.endpoint, model: first.body.model }, version);
+      : {
+          endpoint: first.endpoint,
+          model: first.body.model,
+          baseModel: first.body.model,
+          ...templateOf(version),
+        };
   return { sources: [source], request, limits };
+}
+
+/** What stands for a pipeline's functions. */
+function templateOf(version: string | undefined) {
+  return { idField: null, template: { version: version ?? null } };
 }
 
 /**
@@ -135,8 +153,11 @@ async function onlyPartition(job: Job): Promise<Partition> {
 
 /** All partitions are prepared: the rejected rows lie in one file, and the job may end. */
 export async function endPreparation(job: Job): Promise<Plan> {
-  const partitions = await job.store.read((tx) => tx.partitions());
-  await gatherRejected(job, partitions);
+  const { partitions, state } = await job.store.read(async (tx) => ({
+    partitions: await tx.partitions(),
+    state: (await jobRow(tx)).state,
+  }));
+  if (state === 'preparing') await gatherRejected(job, partitions);
   return job.store.transaction(async (tx) => {
     const row = await jobRow(tx);
     const totals = await tx.totals();

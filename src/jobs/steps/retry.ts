@@ -1,4 +1,5 @@
 import { regroupLeftovers } from '../../shards/retry.ts';
+import { createTokenCounter } from '../../tokens/counter.ts';
 import { jobRow, log, maySend, type Step } from '../context.ts';
 import { nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
 
@@ -6,7 +7,7 @@ import { nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
  * Puts left-over rows into retry shards: as soon as nothing else waits for the quota, or there are
  * enough of them to fill a file, so that retries make few large files too.
  */
-export const retry: Step = async (context, task) => {
+export const retry: Step = async (context, task, signal) => {
   const plan = await context.store.read(async (tx) => {
     const job = await jobRow(tx);
     const inputs = await tx.shards({ leftover: true });
@@ -21,12 +22,16 @@ export const retry: Step = async (context, task) => {
     return;
   }
   let number = plan.number;
-  const sealed = await regroupLeftovers({
-    directory: context.directory.path,
-    inputs: plan.inputs.map(({ name }) => name),
-    limits: plan.job.spec.limits,
-    nextName: () => retryName(number++),
-  });
+  const sealed = await regroupLeftovers(
+    plan.inputs.map(({ name }) => name),
+    {
+      directory: context.directory.path,
+      limits: plan.job.spec.limits,
+      counter: await createTokenCounter(plan.job.spec.request?.baseModel ?? ''),
+      nextName: () => retryName(number++),
+    },
+    signal,
+  );
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const now = context.clock.now();

@@ -1,6 +1,7 @@
 import { joinShard } from '../../join/joinShard.ts';
 import { halveShard } from '../../shards/retry.ts';
-import { log, type Step } from '../context.ts';
+import { createTokenCounter } from '../../tokens/counter.ts';
+import { jobRow, log, type Step } from '../context.ts';
 import { nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
 import { joined } from './collect.ts';
 
@@ -14,9 +15,10 @@ const TOO_LARGE = {
  * alone is a failed row.
  */
 export const split: Step = async (context, task) => {
-  const { shard, number } = await context.store.read(async (tx) => ({
+  const { shard, number, model } = await context.store.read(async (tx) => ({
     shard: await tx.shard(task.id),
     number: await nextRetryNumber(tx),
+    model: (await jobRow(tx)).spec.request?.baseModel ?? '',
   }));
   if (shard === undefined || (shard.state !== 'waiting' && shard.state !== 'sealed')) {
     await context.store.transaction((tx) => tx.doneTask(task));
@@ -39,10 +41,12 @@ export const split: Step = async (context, task) => {
     });
     return;
   }
-  const halves = await halveShard(context.directory.path, shard.name, [
-    retryName(number),
-    retryName(number + 1),
-  ]);
+  const halves = await halveShard(
+    context.directory.path,
+    shard,
+    [retryName(number), retryName(number + 1)],
+    await createTokenCounter(model),
+  );
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const now = context.clock.now();

@@ -1,0 +1,98 @@
+import { rm } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import type { ResultRow, RowStatus } from '../core/result.ts';
+import type { Sink } from '../core/sink.ts';
+import type { ResultFile } from '../join/merge.ts';
+import { createSink } from '../sinks/createSink.ts';
+import { isLineSink } from '../sinks/lineSink.ts';
+import { toWritable } from '../sinks/writable.ts';
+import { jobRow } from './context.ts';
+import type { Job } from './job.ts';
+import { resultFiles, resultLines } from './results.ts';
+
+export interface OutputOptions {
+  /** By ordinal, or as the shards were joined. Default `source`. */
+  order?: 'source' | 'arrival' | undefined;
+  /** The source's columns and the answer's beside each other. `.csv` is always flat. */
+  flat?: boolean | undefined;
+  /** Told in words about what could not be written. */
+  onWarning?: ((message: string) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  /** Keep the job's own copy of the rows, though the output is whole. */
+  keep?: boolean | undefined;
+}
+
+/**
+ * Writes the rows that are final by now to a file by its name, a Writable, or a sink of the user's.
+ * Once the job is finished without a failed row, its own copy of the rows goes, unless `keep`: a
+ * failed row can still be reopened, and then all are written anew.
+ */
+export async function writeOutput(
+  job: Job,
+  out: string | Writable | Sink,
+  options: OutputOptions = {},
+): Promise<{ rows: number }> {
+  const { row, files, failed } = await job.store.read(async (tx) => ({
+    row: await jobRow(tx),
+    files: await resultFiles(tx, job.directory),
+    failed: (await tx.totals()).failed,
+  }));
+  const columns = row.spec.sources.find((source) => source.columns !== null)?.columns;
+  const sink = openSink(out, { ...options, columns: columns ?? undefined });
+  const rows = await copyRows(files, sink, options);
+  const whole = row.state === 'finished' && typeof out === 'string' && out !== '-';
+  if (whole && failed === 0 && options.keep !== true) {
+    for (const { path } of files)
+      if (path !== job.directory.rejected) await rm(path, { force: true });
+  }
+  return { rows };
+}
+
+async function copyRows(
+  files: readonly ResultFile[],
+  sink: Sink,
+  { order = 'source', signal }: OutputOptions,
+): Promise<number> {
+  let rows = 0;
+  try {
+    for await (const lines of resultLines(files, order)) {
+      signal?.throwIfAborted();
+      for (const line of lines) {
+        const written = isLineSink(sink)
+          ? sink.writeLine(line)
+          : sink.write(JSON.parse(line.toString('utf8')) as ResultRow);
+        if (written !== undefined) await written;
+        rows += 1;
+      }
+    }
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+  await sink.close();
+  return rows;
+}
+
+function openSink(
+  out: string | Writable | Sink,
+  options: OutputOptions & { columns: readonly string[] | undefined },
+): Sink {
+  if (typeof out !== 'string') return 'abort' in out ? out : toWritable(out);
+  return createSink(out, {
+    ...(options.flat === undefined ? {} : { flat: options.flat }),
+    ...(options.columns === undefined ? {} : { columns: options.columns }),
+    ...(options.onWarning === undefined ? {} : { onWarning: options.onWarning }),
+  });
+}
+
+/** The first row of a status, for a look at what came back; null when there is none. */
+export async function sampleRow(job: Job, status: RowStatus): Promise<ResultRow | null> {
+  const files = await job.store.read((tx) => resultFiles(tx, job.directory));
+  for await (const lines of resultLines(files, 'arrival')) {
+    for (const line of lines) {
+      const row = JSON.parse(line.toString('utf8')) as ResultRow;
+      if (row.status === status) return row;
+    }
+  }
+  return null;
+}

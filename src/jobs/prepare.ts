@@ -1,0 +1,275 @@
+import { Readable } from 'node:stream';
+import { MillraceError, UsageError } from '../core/errors.ts';
+import type { Partition, ShardLimits, SourceSpec } from '../core/job.ts';
+import { RejectedRecord } from '../core/record.ts';
+import { CountedRequest, type RequestItem } from '../core/request.ts';
+import type { TokenCounter } from '../core/tokens.ts';
+import { checkFields } from '../requests/check-fields.ts';
+import { type LimitOptions, resolveLimits } from '../shards/limits.ts';
+import { emptyProgress } from '../shards/progress.ts';
+import { describeSource, type SourceDescription, type SourceOptions } from '../sources/describe.ts';
+import { readIterable } from '../sources/iterable.ts';
+import { cutPartitions } from '../sources/partitions.ts';
+import { readPartition, resumePoint, type SourceBatch } from '../sources/read.ts';
+import { createTokenCounter } from '../tokens/counter.ts';
+import { jobRow } from './context.ts';
+import type { Job } from './job.ts';
+import { type CountedBlocks, preparePartition } from './partition.ts';
+import { type JobRequest, type OpenRequest, openRequest } from './request.ts';
+import { settleSpec } from './spec.ts';
+import { endPreparation, type Plan } from './write-shards.ts';
+
+/** Paths, a stream of bytes or of records, or any iterable of records. */
+export type JobSource<T> = string | readonly string[] | Readable | Iterable<T> | AsyncIterable<T>;
+
+export interface PrepareOptions<T> {
+  source: JobSource<T>;
+  sourceOptions?: SourceOptions | undefined;
+  request: JobRequest<T>;
+  /** Whose encoding and prices count, such as `gpt-4o`. Default: the request's model. */
+  baseModel?: string | undefined;
+  /** Default: what the job has, else what the service takes. */
+  limits?: LimitOptions | undefined;
+  /** For a job that is new, where `limits` says nothing. */
+  defaultLimits?: LimitOptions | undefined;
+  /** Throw at the first bad record instead of keeping it as a row. */
+  strict?: boolean | undefined;
+  /** Stands for the request's functions: a changed one gets a new version. */
+  version?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** One thing to read, and how: a file, standard input, a stream of bytes, or records. */
+interface OpenSource {
+  readonly spec: SourceSpec;
+  /** Null for records. */
+  readonly description: SourceDescription | null;
+  read(
+    partition: Partition,
+    row: number,
+    signal: AbortSignal | undefined,
+  ): AsyncIterable<SourceBatch>;
+}
+
+/**
+ * Seals a job's shards from its sources. Nothing is sent. A job that was begun goes on where it was;
+ * `spec_changed` when anything differs that sealed shards were made from.
+ */
+export async function prepareJob<T>(job: Job, options: PrepareOptions<T>): Promise<Plan> {
+  const { signal } = options;
+  job.active.preparing += 1;
+  try {
+    const request = await openRequest(options.request, options.version);
+    const sources = await openSources(options);
+    for (const { spec, description } of sources) {
+      if (description?.format !== 'csv' || description.columns === null) continue;
+      checkFields(request.builder.fields, description.columns, spec.label);
+    }
+    const limits = await limitsOf(job, options.limits, options.defaultLimits);
+    await settleSpec(job.store, {
+      sources: sources.map(({ spec }) => spec),
+      request: requestSpec(request, options.baseModel),
+      limits,
+    });
+    await planPartitions(job, sources, signal);
+    await prepareAll(job, sources, request, limits, options);
+    return await endPreparation(job);
+  } finally {
+    job.active.preparing -= 1;
+    job.notify();
+  }
+}
+
+function requestSpec({ builder, spec }: OpenRequest, baseModel: string | undefined) {
+  const { endpoint, model } = builder;
+  if (endpoint === null || model === null) return null;
+  return { endpoint, model, baseModel: baseModel ?? model, ...spec };
+}
+
+/** Limits that are not given stay as they are: a job resumed under another quota keeps its shards. */
+async function limitsOf(
+  job: Job,
+  given: LimitOptions = {},
+  defaults: LimitOptions = {},
+): Promise<ShardLimits> {
+  const { spec, begun } = await job.store.read(async (tx) => ({
+    spec: (await jobRow(tx)).spec,
+    begun: (await tx.partitions()).length > 0,
+  }));
+  const otherwise = begun ? spec.limits : defaults;
+  return resolveLimits({
+    maxRequests: given.maxRequests ?? otherwise.maxRequests,
+    maxBytes: given.maxBytes ?? otherwise.maxBytes,
+    maxTokens: given.maxTokens ?? otherwise.maxTokens,
+  });
+}
+
+async function prepareAll<T>(
+  job: Job,
+  sources: readonly OpenSource[],
+  request: OpenRequest,
+  limits: ShardLimits,
+  options: PrepareOptions<T>,
+): Promise<void> {
+  const { signal, strict } = options;
+  let counter: TokenCounter | undefined;
+  const counterFor = async (model: string) =>
+    (counter ??= await createTokenCounter(options.baseModel ?? model));
+  let ordinal = 0;
+  let row = 0;
+  let source = -1;
+  for (const planned of await job.store.read((tx) => tx.partitions())) {
+    if (planned.source !== source) row = 0;
+    source = planned.source;
+    const partition = planned.state === 'prepared' ? planned : await place(job, planned, ordinal);
+    const records =
+      partition.state === 'prepared'
+        ? partition.progress.records
+        : (
+            await preparePartition(
+              job,
+              partition,
+              countedBlocks(
+                sourceAt(sources, source).read(partition, row, signal),
+                request,
+                counterFor,
+              ),
+              {
+                limits,
+                strict,
+                request: { ...request.spec, baseModel: options.baseModel ?? null },
+                fromStart: partition.progress.resumeAt === null,
+                signal,
+              },
+            )
+          ).progress.records;
+    ordinal += records;
+    row += records;
+  }
+}
+
+/** Gives a partition its first ordinal: the records before it are counted or prepared by now. */
+async function place(job: Job, partition: Partition, ordinal: number): Promise<Partition> {
+  if (partition.firstOrdinal === ordinal) return partition;
+  if (partition.firstOrdinal !== null) {
+    throw new MillraceError(
+      'source_changed',
+      `${partition.name} began with record ${partition.firstOrdinal} when it was planned, now ` +
+        `with ${ordinal}: a source was changed while it was read; prepare a new job directory`,
+    );
+  }
+  return job.store.transaction((tx) =>
+    tx.updatePartition(partition.name, partition.version, { firstOrdinal: ordinal }),
+  );
+}
+
+async function* countedBlocks(
+  blocks: AsyncIterable<SourceBatch>,
+  { builder }: OpenRequest,
+  counterFor: (model: string) => Promise<TokenCounter>,
+): CountedBlocks {
+  let counter: TokenCounter | undefined;
+  const count = (built: RequestItem<unknown>) => {
+    if (built instanceof RejectedRecord || counter === undefined) return built as RejectedRecord;
+    return new CountedRequest(built, counter.countRequest(built.endpoint, built.body));
+  };
+  for await (const block of blocks) {
+    const counted = [];
+    for (const [index, item] of block.items.entries()) {
+      const made = builder.build(item);
+      const built = made instanceof Promise ? await made : made;
+      if (counter === undefined && !(built instanceof RejectedRecord)) {
+        counter = await counterFor(built.body.model);
+      }
+      counted.push({ item: count(built), nextByte: resumePoint(block, index)?.byte ?? null });
+    }
+    yield counted;
+  }
+}
+
+/** Cuts the sources once; from then on the job's partitions are fixed. */
+async function planPartitions(
+  job: Job,
+  sources: readonly OpenSource[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { planned } = await job.store.read(jobRow);
+  if (planned) return;
+  const cuts: Pick<Partition, 'source' | 'start' | 'end' | 'records'>[] = [];
+  for (const [source, { description }] of sources.entries()) {
+    const pieces = description === null ? null : await cutPartitions(description, { signal });
+    for (const { start, end, records } of pieces ?? [WHOLE])
+      cuts.push({ source, start, end, records });
+  }
+  await job.store.transaction(async (tx) => {
+    const row = await jobRow(tx);
+    for (const [index, cut] of cuts.entries()) {
+      await tx.insertPartition({
+        ...cut,
+        name: `p${String(index).padStart(4, '0')}`,
+        firstOrdinal: null,
+        state: 'planned',
+        progress: emptyProgress(),
+      });
+    }
+    await tx.updateJob(row.version, { planned: true });
+  });
+}
+
+const WHOLE = { start: 0, end: null, records: null };
+
+async function openSources<T>(options: PrepareOptions<T>): Promise<OpenSource[]> {
+  const { source, sourceOptions = {} } = options;
+  if (typeof source === 'string') return [await openPath(source, sourceOptions)];
+  if (
+    Array.isArray(source) &&
+    source.every((path) => typeof path === 'string') &&
+    source.length > 0
+  ) {
+    return Promise.all(source.map((path) => openPath(path, sourceOptions)));
+  }
+  if (source instanceof Readable && !source.readableObjectMode) {
+    return [await openPath('-', sourceOptions, source)];
+  }
+  return [openRecords(source as Iterable<T> | AsyncIterable<T>)];
+}
+
+async function openPath(
+  path: string,
+  options: SourceOptions,
+  input?: AsyncIterable<Uint8Array>,
+): Promise<OpenSource> {
+  const description = await describeSource(path, options);
+  const { path: file, label, bytes, mtime, columns, strict: _strict, ...rest } = description;
+  return {
+    spec: { path: file, label, bytes, mtime, columns, options: rest },
+    description,
+    read(partition, row, signal) {
+      const { progress } = partition;
+      const range =
+        progress.resumeAt === null
+          ? { start: partition.start, end: partition.end, row }
+          : { start: progress.resumeAt, end: partition.end, row: progress.row };
+      return readPartition(description, range, {
+        signal,
+        ...(input === undefined ? {} : { input }),
+      });
+    },
+  };
+}
+
+function openRecords<T>(records: Iterable<T> | AsyncIterable<T>): OpenSource {
+  return {
+    spec: { path: null, label: '<records>', bytes: null, mtime: null, columns: null, options: {} },
+    description: null,
+    read: (_partition, _row, signal) => readIterable(records, { signal }),
+  };
+}
+
+function sourceAt(sources: readonly OpenSource[], index: number): OpenSource {
+  const source = sources[index];
+  if (source !== undefined) return source;
+  throw new UsageError(
+    `the job reads ${index + 1} sources or more; only ${sources.length} were given`,
+  );
+}

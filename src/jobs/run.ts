@@ -1,0 +1,166 @@
+import type { Writable } from 'node:stream';
+import { MillraceError } from '../core/errors.ts';
+import type { JobSpec } from '../core/job.ts';
+import type { Target } from '../core/service.ts';
+import type { Sink } from '../core/sink.ts';
+import type { SourceOptions } from '../sources/describe.ts';
+import { jobRow } from './context.ts';
+import { type Job, openJob } from './job.ts';
+import { type OutputOptions, writeOutput } from './output.ts';
+import { type PrepareOptions, prepareJob } from './prepare.ts';
+import { rememberedRequest } from './request.ts';
+import { type JobStatus, readStatus } from './status.ts';
+import { type SubmitOptions, submitShards } from './submission.ts';
+
+/** A shard takes at most this part of the smallest quota, so that several are in flight. */
+const QUOTA_SHARE = 1 / 3;
+
+export interface ResumeOptions
+  extends Omit<SubmitOptions, 'goal'>,
+    Omit<OutputOptions, 'signal' | 'keep'> {
+  /** Where the requests go: a target or several. */
+  service: Target | readonly Target[];
+  /** Where the rows go: a file by its name, a Writable in object mode, or a sink. Default: nowhere. */
+  sink?: string | Writable | Sink | undefined;
+  /** Called with the job's status as it changes, at most about four times a second. */
+  onProgress?: ((status: JobStatus) => void) | undefined;
+}
+
+export interface RunOptions<T> extends ResumeOptions, Omit<PrepareOptions<T>, 'signal'> {
+  /** An open job, or the directory of one, which is made if there is none. */
+  job: Job | string;
+}
+
+const PROGRESS_MS = 250;
+
+/**
+ * The whole job: prepares, submits, waits, collects, joins, and writes the rows. Preparing and
+ * submitting overlap. Called again on the same job it goes on where it was; on a finished one it
+ * only writes the rows. Resolves to the final status; failed rows are rows, not an exception.
+ */
+export async function runBatchJob<T = unknown>(options: RunOptions<T>): Promise<JobStatus> {
+  const { job: given } = options;
+  const job = typeof given === 'string' ? await openJob(given) : given;
+  try {
+    return await carryOut(job, options, options);
+  } finally {
+    if (typeof given === 'string') await job.close();
+  }
+}
+
+/**
+ * Goes on with a job from what it remembers. Throws `preparation_incomplete` when its source or its
+ * request has to be given again.
+ */
+export async function resumeBatchJob(job: Job, options: ResumeOptions): Promise<JobStatus> {
+  const { state, spec } = await job.store.read(jobRow);
+  const prepared = await job.store.read(async (tx) =>
+    (await tx.partitions()).every((partition) => partition.state === 'prepared'),
+  );
+  const complete = prepared && spec.sources.length > 0 && state !== 'preparing';
+  return carryOut(job, options, complete ? null : rememberedPreparation(spec));
+}
+
+async function carryOut<T>(
+  job: Job,
+  options: ResumeOptions,
+  preparation: PrepareOptions<T> | null,
+): Promise<JobStatus> {
+  const { onProgress, sink } = options;
+  const stop = onProgress === undefined ? () => undefined : reportProgress(job, onProgress);
+  try {
+    await work(job, options, preparation);
+    if (sink !== undefined) await writeOutput(job, sink, options);
+    const status = await job.store.read(readStatus);
+    onProgress?.(status);
+    return status;
+  } finally {
+    stop();
+  }
+}
+
+/** Preparing and submitting side by side; the failure of one ends the other. */
+async function work<T>(
+  job: Job,
+  options: ResumeOptions,
+  preparation: PrepareOptions<T> | null,
+): Promise<void> {
+  const targets = 'service' in options.service ? [options.service] : options.service;
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
+  const end = (error: unknown) => failed.abort(error);
+  const tasks: Promise<unknown>[] = [];
+  if (preparation !== null) {
+    const defaultLimits = { maxTokens: quotaShare(targets) };
+    tasks.push(prepareJob(job, { defaultLimits, ...preparation, signal }));
+  }
+  const { state } = await job.store.read(jobRow);
+  if (state !== 'finished') {
+    tasks.push(submitShards(job, targets, { ...options, goal: 'finished', signal }).done);
+  }
+  await Promise.allSettled(tasks.map((task) => task.catch(end)));
+  options.signal?.throwIfAborted();
+  if (failed.signal.aborted) throw failed.signal.reason;
+}
+
+/** Tokens of a shard that leave room for others in the smallest quota; undefined without quotas. */
+export function quotaShare(targets: readonly Target[]): number | undefined {
+  const shares = targets
+    .filter(({ enqueuedTokens }) => enqueuedTokens !== null)
+    .map(({ enqueuedTokens, service }) =>
+      Math.max(
+        1,
+        Math.floor(((enqueuedTokens ?? 0) * QUOTA_SHARE) / service.dialect.enqueuedTokenFactor),
+      ),
+    );
+  return shares.length === 0 ? undefined : Math.min(...shares);
+}
+
+/** Reports at a steady pace while the job works. */
+function reportProgress(job: Job, onProgress: (status: JobStatus) => void): () => void {
+  let reading = false;
+  const timer = setInterval(async () => {
+    if (reading) return;
+    reading = true;
+    try {
+      onProgress(await job.store.read(readStatus));
+    } finally {
+      reading = false;
+    }
+  }, PROGRESS_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** What a job remembers of how it was begun: enough to go on, unless it was made by functions. */
+function rememberedPreparation(spec: JobSpec): PrepareOptions<unknown> {
+  const request = rememberedRequest(spec.request);
+  if (request === null || spec.sources.some(({ path }) => path === null)) {
+    throw new MillraceError(
+      'preparation_incomplete',
+      'this job is not prepared to its end, and was begun from standard input, records or functions, ' +
+        'which it cannot remember: give the same command or call again, with the same input',
+    );
+  }
+  return {
+    source: spec.sources.map(({ path }) => path ?? '-'),
+    sourceOptions: rememberedOptions(spec),
+    request,
+    baseModel: spec.request?.baseModel,
+  };
+}
+
+/** Every source of a job is read with the same options. */
+function rememberedOptions(spec: JobSpec): SourceOptions {
+  const [first] = spec.sources;
+  if (first === undefined) return {};
+  const { format, delimiter, encoding, jsonPath, maxRecordBytes, header } = first.options;
+  return {
+    format: format as NonNullable<SourceOptions['format']>,
+    ...(typeof delimiter === 'string' ? { delimiter } : {}),
+    ...(typeof encoding === 'string' ? { encoding } : {}),
+    ...(typeof jsonPath === 'string' ? { jsonPath } : {}),
+    ...(typeof maxRecordBytes === 'number' ? { maxRecordBytes } : {}),
+    ...(header === false && first.columns !== null ? { header: first.columns } : {}),
+  };
+}
