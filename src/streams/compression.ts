@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { errorCode, MillraceError } from '../core/errors.ts';
 import { defineStage, type Stage } from './stage.ts';
+import { ZstdFrames } from './zstd-frames.ts';
 
 export type Compression = 'gzip' | 'zstd';
 
@@ -29,7 +30,7 @@ export function withoutCompression(name: string): string {
 /** A stage that unpacks. Damaged or truncated data is a MillraceError `bad_compression`. */
 export function decompress(kind: Compression, label = '<stream>'): Stage<Uint8Array, Uint8Array> {
   const options = { chunkSize: CHUNK_BYTES };
-  return zlibStage(
+  const unpack = zlibStage(
     () => (kind === 'gzip' ? createGunzip(options) : createZstdDecompress(options)),
     (error) => {
       const code = errorCode(error);
@@ -41,6 +42,12 @@ export function decompress(kind: Compression, label = '<stream>'): Stage<Uint8Ar
       );
     },
   );
+  return kind === 'gzip' ? unpack : (source, stage) => unpack(byFrames(source), stage);
+}
+
+async function* byFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const frames = new ZstdFrames();
+  for await (const chunk of source) yield* frames.cut(chunk);
 }
 
 /** A stage that packs, at the library's usual level. */
