@@ -1,13 +1,12 @@
 import type { Usage } from '../core/job.ts';
 import type { RowError } from '../core/record.ts';
 import type { RowAttempt } from '../core/result.ts';
-import { endOfCustomId } from '../shards/format.ts';
-import { readShard, type ShardLine } from '../shards/reader.ts';
 import { type AnswerFiles, AnswerIndex } from './answers.ts';
-import { decodeString, hasEscape } from './jsonBytes.ts';
+import { decodeString } from './jsonBytes.ts';
 import { judgeAnswer, MISSING } from './outcome.ts';
 import { joinPaths } from './paths.ts';
 import { RowFile } from './rowFile.ts';
+import { forEachRow, type ShardRow } from './shardRows.ts';
 
 /** One shard and the batch that ended for it. */
 export interface JoinOptions {
@@ -73,12 +72,7 @@ export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
   const index = await AnswerIndex.open(options.answers);
   const join = new ShardJoin(options, index);
   try {
-    for await (const lines of readShard(options.directory, options.name)) {
-      for (const line of lines) {
-        const written = join.add(line);
-        if (written !== undefined) await written;
-      }
-    }
+    await forEachRow(options.directory, options.name, (row) => join.add(row));
     return await join.commit();
   } finally {
     await join.discard();
@@ -86,13 +80,12 @@ export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
   }
 }
 
-const ID_START = '{"custom_id":"'.length;
-const RECORD_KEY = Buffer.from(',"record":');
-const OK_STATUS = Buffer.from(',"status":"ok"');
-const FAILED_STATUS = Buffer.from(',"status":"failed"');
+const CUSTOM_ID_KEY = Buffer.from(',"custom_id":');
+const OK_AND_RECORD = Buffer.from(',"status":"ok","record":');
+const FAILED_AND_RECORD = Buffer.from(',"status":"failed","record":');
 const RESPONSE_KEY = Buffer.from(',"response":');
-const NULL_RESPONSE = Buffer.from(',"response":null');
-const NO_ERROR = Buffer.from(',"error":null,"attempts":');
+const NO_RESPONSE = Buffer.from(',"response":null');
+const NO_ERROR = ',"error":null,"attempts":';
 
 class ShardJoin {
   readonly #options: JoinOptions;
@@ -100,7 +93,8 @@ class ShardJoin {
   readonly #results: RowFile;
   readonly #leftover: PairFile;
   readonly #failed: PairFile;
-  readonly #firstTry: Buffer;
+  /** How the line of an ok row without a history ends. */
+  readonly #firstTryEnd: Buffer;
   readonly #failedCodes = new Map<string, number>();
   #rows = 0;
   #ok = 0;
@@ -113,28 +107,26 @@ class ShardJoin {
     this.#results = new RowFile(paths.results);
     this.#leftover = new PairFile(paths.leftoverRequests, paths.leftoverRecords);
     this.#failed = new PairFile(paths.failedRequests, paths.failedRecords);
-    this.#firstTry = Buffer.from(`${JSON.stringify([this.#attempt('ok')])}}\n`);
+    this.#firstTryEnd = Buffer.from(this.#okEnd([]));
   }
 
-  add(line: ShardLine): void | Promise<void> {
-    const { request } = line;
-    const row = ++this.#rows;
-    const idEnd = endOfCustomId(request, 0) - 1;
-    const entry = this.#claim(request, idEnd);
-    if (entry !== -1 && this.#index.isOk(entry)) return this.#addOk(line, idEnd, entry);
+  add(row: ShardRow): void | Promise<void> {
+    const number = ++this.#rows;
+    const entry = this.#claim(row);
+    if (entry !== -1 && this.#index.isOk(entry)) return this.#addOk(row, entry);
 
-    const lineError = this.#options.lineErrors?.get(row);
-    if (lineError !== undefined) return this.#addFailed(line, idEnd, entry, lineError);
+    const lineError = this.#options.lineErrors?.get(number);
+    if (lineError !== undefined) return this.#addFailed(row, entry, lineError);
     if (entry === -1) {
       this.#missing++;
       const charged = this.#options.chargeAttempt !== false;
-      return this.#decide(line, idEnd, entry, MISSING, null, true, charged);
+      return this.#decide(row, entry, MISSING, null, true, charged);
     }
     const outcome = judgeAnswer(this.#index.parse(entry));
-    // The index called it not ok by the same rule; both read the same bytes.
-    if (outcome.ok) return this.#addOk(line, idEnd, entry);
+    // The index goes by the same rule over the same bytes, so this is a failure.
+    if (outcome.ok) return this.#addOk(row, entry);
     const { error, status, retryable } = outcome;
-    return this.#decide(line, idEnd, entry, error, status, retryable, true);
+    return this.#decide(row, entry, error, status, retryable, true);
   }
 
   async commit(): Promise<JoinSummary> {
@@ -163,15 +155,14 @@ class ShardJoin {
     await this.#results.discard();
   }
 
-  #claim(request: Buffer, idEnd: number): number {
-    if (!hasEscape(request, ID_START, idEnd)) return this.#index.claim(request, ID_START, idEnd);
-    const id = Buffer.from(decodeString(request, ID_START, idEnd), 'utf8');
+  #claim({ request, idStart, idEnd, idEscaped }: ShardRow): number {
+    if (!idEscaped) return this.#index.claim(request.buffer, idStart, idEnd);
+    const id = Buffer.from(decodeString(request.buffer, idStart, idEnd), 'utf8');
     return this.#index.claim(id, 0, id.length);
   }
 
   #decide(
-    line: ShardLine,
-    idEnd: number,
+    row: ShardRow,
     entry: number,
     error: RowError,
     status: number | null,
@@ -179,50 +170,54 @@ class ShardJoin {
     charged: boolean,
   ): void | Promise<void> {
     const again = this.#options.retryOverride?.(error.code, status) ?? retryable;
-    const attempts = charged ? [...line.attempts, this.#attempt(error.code)] : line.attempts;
+    const attempts = charged ? [...row.attempts, this.#attempt(error.code)] : row.attempts;
     if (!again || (charged && attempts.length >= this.#options.maxAttempts)) {
-      return this.#addFailed(line, idEnd, entry, error);
+      return this.#addFailed(row, entry, error);
     }
-    return this.#leftover.add(line, attempts);
+    return this.#leftover.add(row, attempts);
   }
 
-  #addOk(line: ShardLine, idEnd: number, entry: number): void | Promise<void> {
+  #addOk(row: ShardRow, entry: number): void | Promise<void> {
     const { block } = this.#results;
     this.#ok++;
-    this.#startRow(line, idEnd, OK_STATUS);
+    this.#startRow(row, OK_AND_RECORD);
     this.#addResponse(entry);
-    block.bytes(NO_ERROR);
-    if (line.attempts.length === 0) block.bytes(this.#firstTry);
-    else block.text(`${JSON.stringify([...line.attempts, this.#attempt('ok')])}}\n`);
+    if (row.attempts.length === 0) block.bytes(this.#firstTryEnd);
+    else block.text(this.#okEnd(row.attempts));
     return this.#results.drain();
   }
 
-  async #addFailed(line: ShardLine, idEnd: number, entry: number, error: RowError): Promise<void> {
+  #okEnd(history: readonly RowAttempt[]): string {
+    return `${NO_ERROR}${JSON.stringify([...history, this.#attempt('ok')])}}\n`;
+  }
+
+  async #addFailed(row: ShardRow, entry: number, error: RowError): Promise<void> {
     const { block } = this.#results;
-    const attempts = [...line.attempts, this.#attempt(error.code)];
-    this.#startRow(line, idEnd, FAILED_STATUS);
+    const attempts = [...row.attempts, this.#attempt(error.code)];
+    this.#startRow(row, FAILED_AND_RECORD);
     this.#addResponse(entry);
     const reason = JSON.stringify({ code: error.code, message: error.message });
     block.text(`,"error":${reason},"attempts":${JSON.stringify(attempts)}}\n`);
     this.#failedCodes.set(error.code, (this.#failedCodes.get(error.code) ?? 0) + 1);
     await this.#results.drain();
-    await this.#failed.add(line, attempts);
+    await this.#failed.add(row, attempts);
   }
 
-  #startRow(line: ShardLine, idEnd: number, status: Buffer): void {
+  #startRow(row: ShardRow, statusAndKey: Buffer): void {
     const { block } = this.#results;
-    block.text(`{"ordinal":${line.ordinal},"custom_id":`);
-    block.bytes(line.request, ID_START - 1, idEnd + 1);
-    block.bytes(status);
-    block.bytes(RECORD_KEY);
-    block.bytes(line.record);
+    const { request, recordLine } = row;
+    block.bytes(recordLine.buffer, recordLine.start, row.ordinalEnd);
+    block.bytes(CUSTOM_ID_KEY);
+    block.bytes(request.buffer, row.idStart - 1, row.idEnd + 1);
+    block.bytes(statusAndKey);
+    block.bytes(recordLine.buffer, row.recordStart, row.recordEnd);
   }
 
   #addResponse(entry: number): void {
     const { block } = this.#results;
     const length = entry === -1 ? 0 : this.#index.responseLength(entry);
     if (length === 0) {
-      block.bytes(NULL_RESPONSE);
+      block.bytes(NO_RESPONSE);
       return;
     }
     block.bytes(RESPONSE_KEY);
@@ -247,13 +242,12 @@ class PairFile {
     this.#records = new RowFile(records);
   }
 
-  async add(line: ShardLine, attempts: readonly RowAttempt[]): Promise<void> {
+  async add(row: ShardRow, attempts: readonly RowAttempt[]): Promise<void> {
     this.lines++;
-    this.#requests.block.bytes(line.request);
-    this.#requests.block.text('\n');
+    const { request, recordLine } = row;
+    this.#requests.block.bytes(request.buffer, request.start, request.end + 1);
     const records = this.#records.block;
-    records.text(`{"ordinal":${line.ordinal},"record":`);
-    records.bytes(line.record);
+    records.bytes(recordLine.buffer, recordLine.start, row.recordEnd);
     records.text(attempts.length === 0 ? '}\n' : `,"attempts":${JSON.stringify(attempts)}}\n`);
     await this.#requests.drain();
     await this.#records.drain();

@@ -61,7 +61,18 @@ export function skipBlanks(bytes: Buffer, start: number): number {
 
 /** `start` is the opening quote. */
 export function skipString(bytes: Buffer, start: number): number {
-  for (let at = start + 1; ; at++) {
+  let at = start;
+  let byte: number;
+  do {
+    at++;
+    byte = bytes[at]!;
+  } while (STOPS_STRING[byte] === 0);
+  return byte === QUOTE ? at + 1 : skipEscaped(bytes, at);
+}
+
+/** The rest of a string from its first byte that is not plain. */
+function skipEscaped(bytes: Buffer, start: number): number {
+  for (let at = start; ; at++) {
     const byte = bytes[at]!;
     if (STOPS_STRING[byte] === 0) continue;
     if (byte === QUOTE) return at + 1;
