@@ -93,7 +93,7 @@ export class QuotaTables {
   }
 
   putBatch(batch: BatchRow): void {
-    this.#batches.insertOrReplace(batch);
+    this.#batches.upsert(batch, 'id');
   }
 
   batch(id: string): BatchRow | undefined {
@@ -122,10 +122,8 @@ export class QuotaTables {
   }
 
   putTarget(target: Omit<TargetRow, 'version'>): void {
-    this.#targets.insertOrReplace({
-      ...target,
-      version: (this.target(target.name)?.version ?? 0) + 1,
-    });
+    const version = (this.target(target.name)?.version ?? 0) + 1;
+    this.#targets.upsert({ ...target, version }, 'name');
   }
 
   target(name: string): TargetRow | undefined {

@@ -111,7 +111,7 @@ export class ShardTable {
     const rows = this.#table
       .statement('SELECT state, count(*) AS n FROM shards GROUP BY state')
       .all();
-    return Object.fromEntries(rows.map((row) => [row['state'], row['n']]));
+    return Object.fromEntries(rows.map(({ state, n }) => [state, n]));
   }
 
   lastJoinedSeq(): number {

@@ -28,11 +28,13 @@ export class Table<Row extends object> {
   }
 
   insert(row: Row): void {
-    this.#write('INSERT', row);
+    this.#write(row, '');
   }
 
-  insertOrReplace(row: Row): void {
-    this.#write('INSERT OR REPLACE', row);
+  /** Inserts, or updates the row of the same key; any other conflict is an error. */
+  upsert(row: Row, key: keyof Row & string): void {
+    const set = this.#fields.map(([, column]) => `"${column}" = excluded."${column}"`).join(', ');
+    this.#write(row, `ON CONFLICT (${columnName(key)}) DO UPDATE SET ${set}`);
   }
 
   select(rest = '', ...values: SQLInputValue[]): Row[] {
@@ -48,7 +50,7 @@ export class Table<Row extends object> {
   update(patch: Partial<Row>, where: string, ...values: SQLInputValue[]): number {
     const fields = this.#fields.filter(([field]) => patch[field] !== undefined);
     if (fields.length === 0) return 0;
-    const set = fields.map(([, column]) => `${column} = ?`).join(', ');
+    const set = fields.map(([, column]) => `"${column}" = ?`).join(', ');
     const encoded = fields.map(([field, , kind]) => encode(patch[field], kind));
     const result = this.statement(`UPDATE ${this.name} SET ${set} WHERE ${where}`).run(
       ...encoded,
@@ -82,10 +84,10 @@ export class Table<Row extends object> {
     return statement;
   }
 
-  #write(verb: string, row: Row): void {
-    const columns = this.#fields.map(([, column]) => column).join(', ');
+  #write(row: Row, onConflict: string): void {
+    const columns = this.#fields.map(([, column]) => `"${column}"`).join(', ');
     const places = this.#fields.map(() => '?').join(', ');
-    this.statement(`${verb} INTO ${this.name} (${columns}) VALUES (${places})`).run(
+    this.statement(`INSERT INTO ${this.name} (${columns}) VALUES (${places}) ${onConflict}`).run(
       ...this.#fields.map(([field, , kind]) => encode(row[field], kind)),
     );
   }
@@ -104,11 +106,8 @@ export function scalar(statement: StatementSync, ...values: SQLInputValue[]): nu
 }
 
 function columnName(field: string): string {
-  const snake = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  return RESERVED.has(snake) ? `"${snake}"` : snake;
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
-
-const RESERVED: ReadonlySet<string> = new Set(['partition', 'end', 'limit', 'order']);
 
 function encode(value: unknown, kind: ColumnKind): SQLInputValue {
   if (value === null || value === undefined) return null;
