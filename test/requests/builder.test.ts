@@ -2,12 +2,15 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, expectTypeOf, onTestFinished, test } from 'vitest';
 import { UsageError } from '../../src/core/errors.ts';
+import type { SourceItem } from '../../src/core/record.ts';
+import type { RequestItem } from '../../src/core/request.ts';
 import { buildRequests } from '../../src/requests/build-requests.ts';
 import { createRequestBuilder } from '../../src/requests/builder.ts';
 import type { RequestTemplate } from '../../src/requests/definition.ts';
 import { openRequestBuilder } from '../../src/requests/module.ts';
+import type { Stage } from '../../src/streams/stage.ts';
 import { all, from, MODEL, prepared, record, refused } from './helpers.ts';
 
 const SECRET = 'a text that nobody may see';
@@ -264,8 +267,23 @@ test('a module, TypeScript too, gives a function or options; the job wins over i
   const other = await openRequestBuilder({ ...common, url: options });
   expect(other.fields).toEqual(['text', 'id']);
   expect(prepared(other.build(record(reviews[0]))).body).toMatchObject({ model: MODEL, seed: 3 });
+  const own = "export default { prompt: '{{text}}', model: 'm', customId: () => 'c' };";
+  const ids = await openRequestBuilder({ ...common, url: await write('c.mjs', own) });
+  expect(prepared(ids.build(record(reviews[0]))).customId).toBe('1');
   const nothing = await write('n.mjs', 'export default 3;');
   await expect(openRequestBuilder({ ...common, url: nothing })).rejects.toThrow(UsageError);
   const gone = pathToFileURL(join(directory, 'gone.mjs')).href;
   await expect(openRequestBuilder({ ...common, url: gone })).rejects.toThrow(/cannot be loaded/);
+});
+
+test('a stage is typed by the record, from its options to its items', () => {
+  const stage = buildRequests<Review>({ model: MODEL, prompt: '{{text}}', customId: (r) => r.id });
+  expectTypeOf(stage).toEqualTypeOf<Stage<Review | SourceItem<Review>, RequestItem<Review>>>();
+  // @ts-expect-error: the record has no such field.
+  buildRequests<Review>({ model: MODEL, messages: (r) => [{ role: 'user', content: r.title }] });
+  // @ts-expect-error: no role of that name.
+  buildRequests<Review>({ model: MODEL, messages: (r) => [{ role: 'me', content: r.text }] });
+  // @ts-expect-error: other records than the stage is for.
+  const other: Stage<SourceItem<{ id: string }>, RequestItem<Review>> = stage;
+  expect(other).toBe(stage);
 });

@@ -1,4 +1,4 @@
-import { RejectedRecord, type SourceItem, SourceRecord } from '../../src/core/record.ts';
+import { RejectedRecord, SourceRecord } from '../../src/core/record.ts';
 import { PreparedRequest, type RequestItem } from '../../src/core/request.ts';
 
 export const MODEL = 'gpt-4o-batch';
@@ -27,5 +27,3 @@ export async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   for await (const item of source) items.push(item);
   return items;
 }
-
-export type { SourceItem };

@@ -141,7 +141,7 @@ test('a source that is supplied again is known by its hash', async () => {
   const directory = await temporaryDirectory();
   const { seals } = await seal(directory, items, { limits });
   const progress = seals[1]!;
-  const changed = items.with(3, request(3, 'other'));
+  const changed = items.with(3, request(3, 'next 3'));
   const again = { limits, progress, verify: true };
   await expect(seal(directory, changed, again)).rejects.toMatchObject({ code: 'source_changed' });
   const dropped = items.with(3, rejected(3) as never);
@@ -165,6 +165,13 @@ test('an id may come again in another shard, and is refused in its own', async (
     error: { code: 'duplicate_custom_id' },
   });
   expect(row.error.message).toContain('records.ndjson row 2, byte 10');
+});
+
+test('an id of the user that was made for an earlier record is refused', async () => {
+  const directory = await temporaryDirectory();
+  const items = [request(0, 'x'), rejected(1), request(2, 'y', { id: 'job-0' })];
+  const run = await seal(directory, [...items, request(3, 'z', { id: 'job-9' })]);
+  expect(run.progress).toMatchObject({ requests: 2, rejected: 2 });
 });
 
 test('a request that no shard can hold is a rejected row', async () => {
