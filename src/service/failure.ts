@@ -76,12 +76,12 @@ export function lost(call: string, cause: unknown, begun?: boolean): Failure {
     ? `${call} could not connect: ${words}. Check the address, the network and HTTPS_PROXY`
     : `${call} lost its connection before the answer was whole: ${words}`;
   return {
-    // A name that does not resolve or a certificate that is refused can heal, as networks come up.
-    again: !CERTIFICATE.test(reason),
+    // A name that does not resolve can heal, as networks come up; a certificate does not.
+    again: !TLS_REFUSED.test(reason),
     error: new ServiceError(unsent ? 'connect_failed' : 'connection_lost', message, {
       status: null,
       outcome: unsent ? 'unsent' : 'unknown',
-      retryable: !CERTIFICATE.test(reason),
+      retryable: !TLS_REFUSED.test(reason),
       cause,
     }),
   };
@@ -119,7 +119,8 @@ function shouldRetry(answer: Refusal): boolean {
   return RETRY_STATUSES.has(answer.status) || answer.status >= 500;
 }
 
-const CERTIFICATE = /^(CERT_|ERR_TLS_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_)/;
+/** What TLS does not like stays as it is. */
+const TLS_REFUSED = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_)/;
 const CONNECT_CODES: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -132,7 +133,7 @@ const CONNECT_CODES: ReadonlySet<string> = new Set([
 /** Whether the connection itself failed, so that no byte of the request can have left. */
 function neverConnected(error: unknown): boolean {
   const code = errorCode(error) ?? '';
-  if (CONNECT_CODES.has(code) || CERTIFICATE.test(code)) return true;
+  if (CONNECT_CODES.has(code) || TLS_REFUSED.test(code)) return true;
   return typeof error === 'object' && error !== null && 'syscall' in error
     ? error.syscall === 'connect' || error.syscall === 'getaddrinfo'
     : false;

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { TokenCredential } from '../../src/core/service.ts';
@@ -84,6 +85,9 @@ describe('a token', () => {
     controller.abort(new Error('enough'));
     await expect(quitter).rejects.toThrow('enough');
     expect((await other).value).toBe('Bearer t1');
+    const { signal } = new AbortController();
+    await setup(async () => 't').authorizer.header(signal);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   test('that never comes is an error, and is asked for again', async () => {

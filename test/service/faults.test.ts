@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../src/core/clock.ts';
 import { ServiceError } from '../../src/core/errors.ts';
@@ -217,12 +218,13 @@ async function cell(call: (typeof CALLS)[string], first: Handler): Promise<strin
   const healthy: Handler =
     call.healthy === 'text' ? plain('a\nb\n', 'application/json') : json(call.healthy);
   await using server = await faultServer(first, healthy);
-  const { service } = azureOpenAI({ ...QUICK, endpoint: server.origin, apiKey: 'k' });
+  const { service } = azureOpenAI({ ...QUICK, endpoint: server.origin, apiKey: 'canary-key' });
   try {
     await call.run(service);
     return server.count() === 1 ? 'ok' : server.count() === 2 ? 'again' : `${server.count()} tries`;
   } catch (caught) {
     if (!(caught instanceof ServiceError)) throw caught;
+    expect(inspect(caught, { depth: 9, showHidden: true })).not.toContain('canary-key');
     if (server.count() !== 1) return `${caught.code} after ${server.count()}`;
     return `${caught.code} ${caught.outcome}`;
   } finally {
@@ -255,6 +257,21 @@ describe('every call meets every fault', () => {
     }
     await service.close();
   });
+});
+
+test('https to a server that speaks http: nothing was sent, and no try would help', async () => {
+  await using server = await faultServer(json(BATCH));
+  const endpoint = server.origin.replace('http:', 'https:');
+  const { service } = azureOpenAI({ ...QUICK, endpoint, apiKey: 'k' });
+  for (const call of [CALLS.create!, CALLS.batch!]) {
+    await expect(call.run(service)).rejects.toMatchObject({
+      code: 'connect_failed',
+      outcome: 'unsent',
+      retryable: false,
+      message: expect.not.stringContaining('tried'),
+    });
+  }
+  await service.close();
 });
 
 describe('waits', () => {
