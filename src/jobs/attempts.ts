@@ -4,6 +4,9 @@ import type { Target } from '../core/service.ts';
 import type { Transaction } from '../core/store.ts';
 import { type Context, heldTokensOf, log } from './context.ts';
 
+/** Clocks of two machines differ by less than this. */
+export const CLOCK_SKEW_MS = 10 * 60 * 1000; // 10 min
+
 /** After how many lonely refusals in a row a shard is cut in two. */
 const LONELY_REFUSALS_BEFORE_SPLIT = 2;
 
@@ -35,6 +38,30 @@ export function ownerOf(
   const { millrace_job: job, millrace_shard: shard, millrace_attempt: attempt } = batch.metadata;
   if (job !== `${context.job.name}.${context.job.uid}` || shard === undefined) return null;
   return { shard, attempt: Number(attempt) };
+}
+
+/**
+ * The batches of a list from `since` on, and any without a time. The order of a list is documented
+ * for some services only: reading stops early where the list shows itself to be newest first.
+ */
+export async function* batchesSince(
+  list: AsyncIterable<BatchObject>,
+  since: number,
+): AsyncGenerator<BatchObject, void, undefined> {
+  let previous: number | null = null;
+  let newestFirst = false;
+  for await (const batch of list) {
+    const { createdAt } = batch;
+    if (createdAt !== null) {
+      newestFirst ||= previous !== null && createdAt < previous;
+      previous = createdAt;
+      if (createdAt < since) {
+        if (newestFirst) return;
+        continue;
+      }
+    }
+    yield batch;
+  }
 }
 
 /** Binds the batch to the shard's attempt and starts polling. */

@@ -50,6 +50,7 @@ export async function preparePartition(
   let row = await job.store.transaction((tx) =>
     tx.updatePartition(partition.name, partition.version, { state: 'preparing' }),
   );
+  const { request } = (await job.store.read(jobRow)).spec;
   const index = Number(partition.name.slice(1));
   const writer = new SealingWriter({
     directory: job.directory.path,
@@ -58,6 +59,7 @@ export async function preparePartition(
     limits: options.limits,
     firstOrdinal: partition.firstOrdinal ?? 0,
     progress: partition.progress,
+    head: request ?? undefined,
     strict: options.strict,
     verify: options.fromStart,
     async onSeal(shard: SealedShard | null, progress: PartitionProgress) {

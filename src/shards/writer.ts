@@ -13,8 +13,8 @@ import { RejectedFile } from './rejected-file.ts';
 import { type JobHead, recordJson, refuse, serialise } from './serialise.ts';
 
 export interface SealingOptions {
-  /** The job's directory. */
-  directory: string;
+  /** The job's directory, or null to learn what would be sealed without writing it. */
+  directory: string | null;
   /** The partition's name, which its shards are named after. */
   partition: string;
   /** Makes the `custom_id` of requests that have none: `<jobName>-<ordinal>`. */
@@ -138,13 +138,15 @@ export class SealingWriter {
 
   async #begin(): Promise<void> {
     this.#begun = true;
-    await makePrivateDirectory(join(this.#options.directory, 'shards'));
+    const { directory } = this.#options;
+    if (directory !== null) await makePrivateDirectory(join(directory, 'shards'));
     await this.#rejected.restore();
   }
 
   #rejectedFile(): RejectedFile {
     const { directory, partition } = this.#options;
-    const path = this.#expected === null ? rejectedPath(directory, partition) : null;
+    const written = this.#expected === null && directory !== null;
+    const path = written ? rejectedPath(directory, partition) : null;
     return new RejectedFile(path, this.#progress.rejectedBytes);
   }
 

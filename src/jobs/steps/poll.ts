@@ -3,11 +3,8 @@ import { MillraceError, ServiceError } from '../../core/errors.ts';
 import type { BatchRow, Shard, ShardState } from '../../core/job.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Transaction } from '../../core/store.ts';
-import { backOff, ownerOf, recoverLimit } from '../attempts.ts';
+import { backOff, batchesSince, CLOCK_SKEW_MS, ownerOf, recoverLimit } from '../attempts.ts';
 import { type Context, log, type Step, targetNamed, targetsOf } from '../context.ts';
-
-/** The list is read this far beyond the oldest batch that is waited for. */
-const LIST_MARGIN_MS = 60 * 60 * 1000; // 1 h
 
 /** After this many polls without a new batch, polls are half as frequent. */
 const YOUNG_POLLS = 30;
@@ -54,10 +51,11 @@ async function look(
 ): Promise<BatchObject[]> {
   const wanted = new Set(live.map(({ id }) => id));
   const seen: BatchObject[] = [];
-  const oldest = Math.min(...live.map(({ createdAt }) => createdAt)) - LIST_MARGIN_MS;
-  for await (const batch of service.listBatches(signal)) {
+  // A duplicate of a batch is at most a grace older than the one that is bound.
+  const oldest = Math.min(...live.map(({ createdAt }) => createdAt));
+  const since = oldest - context.settings.submitGraceMs - CLOCK_SKEW_MS;
+  for await (const batch of batchesSince(service.listBatches(signal), since)) {
     if (wanted.delete(batch.id) || ownerOf(context, batch) !== null) seen.push(batch);
-    if (wanted.size === 0 || (batch.createdAt !== null && batch.createdAt < oldest)) break;
   }
   for (const id of wanted) {
     try {

@@ -2,11 +2,17 @@ import type { BatchObject } from '../../core/batch.ts';
 import { MillraceError, ServiceError } from '../../core/errors.ts';
 import type { Shard } from '../../core/job.ts';
 import type { Target } from '../../core/service.ts';
-import { backOff, batchMetadata, bind, drain, isBatchOf, putBack } from '../attempts.ts';
+import {
+  backOff,
+  batchesSince,
+  batchMetadata,
+  bind,
+  CLOCK_SKEW_MS,
+  drain,
+  isBatchOf,
+  putBack,
+} from '../attempts.ts';
 import { type Context, jobRow, log, maySend, type Step, targetNamed } from '../context.ts';
-
-/** Clocks of two machines differ by less than this. */
-const CLOCK_SKEW_MS = 10 * 60 * 1000; // 10 min
 
 /** Of the poll interval: how often an uploaded file, or a lost batch, is asked for. */
 const ASK_AGAIN = 1 / 12; // 5 s at the default of 60 s
@@ -94,8 +100,8 @@ async function findBatch(
   signal: AbortSignal,
 ): Promise<BatchObject | undefined> {
   let oldest: BatchObject | undefined;
-  for await (const batch of target.service.listBatches(signal)) {
-    if (batch.createdAt !== null && batch.createdAt < intentAt - CLOCK_SKEW_MS) break;
+  const list = target.service.listBatches(signal);
+  for await (const batch of batchesSince(list, intentAt - CLOCK_SKEW_MS)) {
     if (!isBatchOf(context, shard, batch)) continue;
     if (oldest === undefined || (batch.createdAt ?? 0) < (oldest.createdAt ?? 0)) oldest = batch;
   }

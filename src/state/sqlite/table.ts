@@ -113,7 +113,9 @@ function encode(value: unknown, kind: ColumnKind): SQLInputValue {
   if (value === null || value === undefined) return null;
   if (kind === 'json') return JSON.stringify(value);
   if (kind === 'boolean') return value === true ? 1 : 0;
-  return value as string | number;
+  // Times come out of arithmetic with fractions of a millisecond, which a column does not take.
+  if (kind === 'integer') return Math.round(Number(value));
+  return String(value);
 }
 
 function decode(value: SQLOutputValue | undefined, kind: ColumnKind): unknown {
