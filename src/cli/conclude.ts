@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { errorCode } from '../core/errors.ts';
+import { sampleRow, writeOutput } from '../jobs/output.ts';
+import { type JobStatus, readStatus } from '../jobs/status.ts';
+import { exitCodeOf } from './exit.ts';
+import { programName } from './program-name.ts';
+import { styleOf } from './screen/style.ts';
+import { near, summary } from './screen/summary.ts';
+import { duration, shellWord } from './screen/words.ts';
+import { jobWord, type Session } from './session.ts';
+
+/** Writes the rows, if there is a place for them, says what the run came to, and gives its exit code. */
+export async function conclude(session: Session, out: string | null): Promise<number> {
+  const { job, json } = session;
+  const sample = json ? null : await whole(() => sampleRow(job, 'ok'));
+  const written = out === null ? null : await writeRows(session, out);
+  const { status, totals } = await job.store.read(async (tx) => ({
+    status: await readStatus(tx),
+    totals: await tx.totals(),
+  }));
+  await session.progress.stop();
+  if (json) {
+    process.stderr.write(`${JSON.stringify({ type: 'status', ...status })}\n`);
+  } else {
+    const lines = summary(
+      {
+        status,
+        totals,
+        elapsed: duration(performance.now() - session.begun),
+        out: written,
+        rejected: status.rejected > 0 ? job.directory.rejected : null,
+        sample,
+        free: session.service.local,
+        next: nextCommands(session, status, written),
+      },
+      styleOf(process.stderr),
+    );
+    process.stderr.write(`${lines.join('\n')}\n`);
+  }
+  return exitCodeOf(status);
+}
+
+/** The place of the rows once they are there. */
+async function writeRows({ job, wish, signal, progress }: Session, out: string): Promise<string> {
+  const options = {
+    order: wish.order,
+    flat: wish.flat,
+    keep: wish.keep,
+    signal,
+    onWarning: (message: string) => progress.note(`note: ${message}`),
+  };
+  const made = await whole(() => writeOutput(job, out, options), !existsSync(out));
+  if (made === null)
+    progress.note('The rows were written by an earlier run; they stay as they are.');
+  return out;
+}
+
+/** Null when the job's own rows are gone, as they are once the output of a finished job is whole. */
+async function whole<R>(read: () => Promise<R>, strict = false): Promise<R | null> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!strict && errorCode(error) === 'results_gone') return null;
+    throw error;
+  }
+}
+
+type NextCommand = readonly [command: string, what: string];
+
+function nextCommands(session: Session, status: JobStatus, out: string | null): NextCommand[] {
+  const name = programName();
+  const job = jobWord(session.job);
+  const next: NextCommand[] = [];
+  if (status.state === 'cancelled') {
+    next.push([`${name} resume --job ${job}`, 'go on after all with the rows that are pending']);
+  } else if (status.state !== 'finished') {
+    next.push([`${name} resume --job ${job}`, 'go on']);
+  } else if (status.failed > 0) {
+    next.push([`${name} retry --job ${job}`, 'try the failed rows again']);
+  } else if (session.service.local) {
+    next.push([
+      `export AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com AZURE_OPENAI_API_KEY=...`,
+      'then the same run without --service local, with your deployment as --model and a new --job',
+    ]);
+  }
+  if (out !== null && out !== '-' && /\.(nd)?jsonl?$/.test(out)) {
+    next.push([`head -n 3 ${shellWord(near(out))}`, 'look at the rows']);
+  }
+  next.push([`${name} status --job ${job}`, 'see where the job stands']);
+  return next.slice(0, 2);
+}

@@ -1,0 +1,84 @@
+import { Command, CommanderError } from 'commander';
+import { report } from './errors.ts';
+import { EXIT_FAILED, EXIT_OK } from './exit.ts';
+import type { Finish } from './options/general.ts';
+import { cancelCommand } from './verbs/cancel.ts';
+import { collectCommand } from './verbs/collect.ts';
+import { emulatorCommand } from './verbs/emulator.ts';
+import { prepareCommand } from './verbs/prepare.ts';
+import { purgeCommand } from './verbs/purge.ts';
+import { resumeCommand } from './verbs/resume.ts';
+import { retryCommand } from './verbs/retry.ts';
+import { runCommand } from './verbs/run.ts';
+import { statusCommand } from './verbs/status.ts';
+import { submitCommand } from './verbs/submit.ts';
+import { validateCommand } from './verbs/validate.ts';
+import { packageVersion } from './version.ts';
+
+/** In the order in which they are listed. */
+const VERBS = [
+  runCommand,
+  prepareCommand,
+  submitCommand,
+  collectCommand,
+  resumeCommand,
+  statusCommand,
+  cancelCommand,
+  retryCommand,
+  purgeCommand,
+  validateCommand,
+  emulatorCommand,
+];
+
+/** Runs the command line and sets the exit code of the process. Never throws. */
+export async function main(argv: readonly string[]): Promise<void> {
+  // A reader such as head may close the pipe before all rows are written.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  const finish: Finish = async (work) => {
+    process.exitCode = await work();
+  };
+  try {
+    await program(finish).parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exitCode = error.exitCode === 0 ? EXIT_OK : EXIT_FAILED;
+      return;
+    }
+    const { text, code } = report(error, argv.includes('--verbose'));
+    process.stderr.write(`${text}\n`);
+    process.exitCode = code;
+  }
+}
+
+function program(finish: Finish): Command {
+  const root = new Command('millrace')
+    .description(
+      'Runs records through the Azure OpenAI Global Batch API: CSV, NDJSON or JSON in, every row back ' +
+        'with its answer, within every limit and quota of the service, in constant memory.',
+    )
+    .usage('VERB [options]')
+    .version(packageVersion(), '-V, --version', 'show the version')
+    .helpOption('-h, --help', 'show this help')
+    .commandsGroup('Verbs:')
+    .configureHelp({ subcommandTerm: (verb) => verb.name() });
+  const verbs = VERBS.map((make) => make(finish));
+  for (const verb of verbs) root.addCommand(verb);
+  root.addHelpCommand(new Command('help').argument('[verb]').summary('show the help of a verb'));
+  root.addHelpText(
+    'after',
+    `
+Start here:
+  millrace run reviews.csv --job reviews.job --out labels.ndjson --service local \\
+    --model gpt-4o --prompt 'Label: {{text}}'
+  millrace help run`,
+  );
+  for (const command of [root, ...verbs]) {
+    command.exitOverride().showHelpAfterError('(millrace help VERB shows what there is)');
+    command.configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'millrace: ')),
+    });
+  }
+  return root;
+}

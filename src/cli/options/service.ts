@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { UsageError } from '../../core/errors.ts';
+import { durationMs, oneOf } from '../units.ts';
+
+const AUTH = ['key', 'default', 'managed-identity', 'workload', 'cli'] as const;
+
+export interface ServiceFlags {
+  service?: string;
+  apiVersion?: string;
+  auth?: (typeof AUTH)[number];
+  pollInterval?: number;
+  submitGrace?: number;
+}
+
+/** Where the batches run. Secrets come from the environment only. */
+export function addServiceFlags(command: Command): Command {
+  return command
+    .optionsGroup('Service:')
+    .option('--service <url>', 'or local; AZURE_OPENAI_ENDPOINT by default')
+    .option('--auth <kind>', 'key default managed-identity workload cli', (text) =>
+      oneOf(text, '--auth', AUTH),
+    )
+    .option('--api-version <version>', 'of a resource URL without /v1')
+    .option('--poll-interval <duration>', 'between looks at the batches (60s)', (text) =>
+      durationMs(text, '--poll-interval'),
+    )
+    .option('--submit-grace <duration>', 'how long a lost create is looked for (2m)', (text) =>
+      durationMs(text, '--submit-grace'),
+    );
+}
+
+/** Refuses what says nothing to the local service. */
+export function checkServiceFlags(flags: ServiceFlags): void {
+  if (flags.service !== 'local') return;
+  const both =
+    flags.auth !== undefined ? '--auth' : flags.apiVersion !== undefined ? '--api-version' : null;
+  if (both === null) return;
+  throw new UsageError(
+    `--service local and ${both} cannot stand together: the local service has its own key and version`,
+  );
+}

@@ -1,0 +1,26 @@
+import { openRequest } from '../jobs/request.ts';
+import { checkFields } from '../requests/check-fields.ts';
+import type { RequestDefinition } from '../requests/definition.ts';
+import { createSink } from '../sinks/createSink.ts';
+import { describeSource, type SourceOptions } from '../sources/describe.ts';
+import { expandGlobs } from '../sources/globs.ts';
+
+/**
+ * Finds what can be found wrong before a job directory is made: files that are not there, a prompt
+ * that names a column which a CSV lacks, an output that cannot be written. Gives the sources' paths.
+ */
+export async function preflight(
+  patterns: readonly string[],
+  options: SourceOptions,
+  definition: RequestDefinition,
+  out: string | null,
+): Promise<string[]> {
+  if (out !== null) await createSink(out).abort();
+  const paths = await expandGlobs(patterns);
+  const { builder } = await openRequest(definition);
+  for (const path of paths) {
+    const { columns, label } = await describeSource(path, options);
+    if (columns !== null) checkFields(builder.fields, columns, label);
+  }
+  return paths;
+}

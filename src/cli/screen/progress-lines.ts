@@ -1,0 +1,76 @@
+import type { JobStatus } from '../../jobs/status.ts';
+import { bar, inWords, stretchesOf } from './bar.ts';
+import type { Style } from './style.ts';
+import { duration, money, number, plural, shorten } from './words.ts';
+
+/** A job at a moment of a run. */
+export interface Moment {
+  readonly status: JobStatus;
+  readonly elapsedMs: number;
+  /** What is left by the pace so far, or null while nothing honest can be said. */
+  readonly leftMs: number | null;
+  /** The quota that was given, in tokens as the service counts them, or null. */
+  readonly quota: number | null;
+  /** Whether the tokens cost nothing. */
+  readonly free: boolean;
+}
+
+const BAR_CELLS = 24;
+
+/** The block that is kept up to date on a terminal. */
+export function progressBlock(moment: Moment, style: Style): string[] {
+  const { status, elapsedMs, leftMs, quota } = moment;
+  const stretches = stretchesOf(status.shards);
+  const rows = status.ok + status.failed;
+  const head = `${style.colour('bold', status.job)}  ${status.state}  ${duration(elapsedMs)}`;
+  const left = leftMs === null ? '' : `, about ${duration(leftMs)} left`;
+  const label = (text: string) => `  ${style.colour('dim', text.padEnd(10))}`;
+  const room = style.width - 12;
+  return [
+    head + left,
+    label('records') +
+      shorten(
+        `${number(status.records)} read${status.state === 'preparing' ? ' so far' : ''}, ${number(status.rejected)} rejected`,
+        room,
+      ),
+    `${label('shards') + bar(stretches, BAR_CELLS, style)}  ${shorten(inWords(stretches), room - BAR_CELLS - 2)}`,
+    label('rows') +
+      shorten(
+        `${number(rows)} of ${number(status.records - status.rejected)}, ${number(status.failed)} failed`,
+        room,
+      ),
+    label('tokens') + shorten(tokens(status, quota), room),
+    ...(moment.free ? [] : [label('cost') + shorten(cost(status), room)]),
+  ];
+}
+
+/** The same in one line, for a log. */
+export function progressLine({ status, elapsedMs, leftMs }: Moment): string {
+  const stretches = stretchesOf(status.shards);
+  const rows = status.ok + status.failed;
+  const parts = [
+    `${status.job} ${status.state}`,
+    duration(elapsedMs),
+    `${plural(status.records, 'record')}, ${number(status.rejected)} rejected`,
+    `shards: ${inWords(stretches) || 'none yet'}`,
+    `rows: ${number(rows)}, ${number(status.failed)} failed`,
+    `${number(status.tokens.enqueued)} tokens enqueued`,
+    ...(leftMs === null ? [] : [`about ${duration(leftMs)} left`]),
+  ];
+  return parts.join(' | ');
+}
+
+function tokens({ tokens: { estimated, actual, enqueued } }: JobStatus, quota: number | null) {
+  const of = quota === null ? '' : ` of ${number(quota)}`;
+  return `${number(estimated)} in all, ${number(actual)} answered, ${number(enqueued)}${of} enqueued`;
+}
+
+function cost({ cost: { estimated, actual, currency } }: JobStatus): string {
+  if (estimated === null) return 'unknown: no price for this model';
+  return `${money(actual, currency)} so far; all input about ${money(estimated, currency)}`;
+}
+
+/** Whether two moments read the same apart from the clock. */
+export function samePlace(a: JobStatus, b: JobStatus): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

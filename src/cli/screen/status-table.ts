@@ -1,0 +1,68 @@
+import type { Shard, ShardState, TargetRow } from '../../core/job.ts';
+import type { JobStatus } from '../../jobs/status.ts';
+import { bar, inWords, stretchesOf } from './bar.ts';
+import { type Style, styleOf } from './style.ts';
+import { near } from './summary.ts';
+import { money, number, shorten } from './words.ts';
+
+/** States in which a shard's note says why it does not move. */
+export const NOTED_STATES: readonly ShardState[] = ['sealed', 'waiting', 'granted', 'uploading'];
+
+const BAR_CELLS = 24;
+const NOTES = 3;
+
+/** What `status` reads. */
+export interface Seen {
+  readonly status: JobStatus;
+  readonly targets: readonly TargetRow[];
+  /** Those in the noted states. */
+  readonly shards: readonly Shard[];
+}
+
+/** Prints where a job stands on standard output. */
+export function showStatus(seen: Seen, path: string): void {
+  process.stdout.write(`${statusTable(seen, path, styleOf(process.stdout)).join('\n')}\n`);
+}
+
+export function statusTable(
+  { status, targets, shards }: Seen,
+  path: string,
+  style: Style,
+): string[] {
+  const line = (name: string, text: string) =>
+    `  ${style.colour('dim', name.padEnd(10))}${shorten(text, style.width - 12)}`;
+  const { tokens, cost } = status;
+  const stretches = stretchesOf(status.shards);
+  const width = style.width - 12 - BAR_CELLS - 2;
+  const notes = [...new Set(shards.flatMap(({ note }) => (note === null ? [] : [note])))];
+  return [
+    `${style.colour('bold', status.job)}: ${status.state}  ${style.colour('dim', near(path))}`,
+    ...(status.pause === null ? [] : [line('paused', status.pause)]),
+    line(
+      'records',
+      `${number(status.records)}: ${number(status.ok)} ok, ${number(status.failed)} failed, ` +
+        `${number(status.rejected)} rejected, ${number(status.pending)} pending`,
+    ),
+    `  ${style.colour('dim', 'shards'.padEnd(10))}${bar(stretches, BAR_CELLS, style)}  ${shorten(inWords(stretches) || 'none yet', width)}`,
+    line('batches', `${number(status.batches)} in ${number(status.attempts)} attempts`),
+    line(
+      'tokens',
+      `${number(tokens.estimated)} in estimated, ${number(tokens.actual)} in actual, ` +
+        `${number(tokens.enqueued)} enqueued`,
+    ),
+    line(
+      'cost',
+      cost.actual === null
+        ? 'unknown: no price for this model'
+        : `${money(cost.actual, cost.currency)} so far at batch prices`,
+    ),
+    ...targets.map((target) => line('service', targetInWords(target))),
+    ...notes.slice(0, NOTES).map((note) => line('note', note)),
+  ];
+}
+
+function targetInWords({ resource, limit, learnedLimit, drained }: TargetRow): string {
+  const quota = limit === null ? '' : `, quota ${number(limit)} tokens`;
+  const learned = learnedLimit === null ? '' : `, learned ${number(learnedLimit)}`;
+  return `${resource}${quota}${learned}${drained === null ? '' : `, takes no more: ${drained}`}`;
+}

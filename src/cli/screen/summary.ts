@@ -1,0 +1,122 @@
+import { relative } from 'node:path';
+import type { ResultRow } from '../../core/result.ts';
+import type { Totals } from '../../core/store.ts';
+import type { JobStatus } from '../../jobs/status.ts';
+import type { Style } from './style.ts';
+import { money, number, plural, shorten } from './words.ts';
+
+/** What a run came to, for the people who ran it. */
+export interface Ending {
+  readonly status: JobStatus;
+  readonly totals: Totals;
+  readonly elapsed: string | null;
+  /** Where the rows lie, `-` for standard output, null when nothing was written. */
+  readonly out: string | null;
+  /** Where the rejected records lie, or null when there are none. */
+  readonly rejected: string | null;
+  readonly sample: ResultRow | null;
+  readonly free: boolean;
+  /** The commands to try next, each with what it does. */
+  readonly next: readonly (readonly [command: string, what: string])[];
+}
+
+/** The last words of a run. */
+export function summary(ending: Ending, style: Style): string[] {
+  const { status, totals, out, sample, free } = ending;
+  const label = (text: string) => `  ${style.colour('dim', text.padEnd(10))}`;
+  const line = (name: string, text: string) => label(name) + shorten(text, style.width - 12);
+  const took = ending.elapsed === null ? '' : ` in ${ending.elapsed}`;
+  const again = Math.max(0, status.batches - totals.shards);
+  const lines = [
+    `${style.colour('bold', status.job)}: ${status.state}${took}`,
+    '',
+    line('records', recordsInWords(status)),
+    line(
+      'shards',
+      `${number(totals.shards)} in ${plural(status.batches, 'batch', 'batches')}` +
+        (again > 0 ? `, ${number(again)} of them sent again` : ''),
+    ),
+    line('tokens', tokensInWords(status, totals)),
+    line('cost', free ? freeCost(status) : costInWords(status)),
+  ];
+  if (out !== null) lines.push(line('rows', out === '-' ? 'on standard output' : near(out)));
+  if (ending.rejected !== null) lines.push(line('rejected', `also in ${near(ending.rejected)}`));
+  if (status.duplicate_submissions > 0) {
+    lines.push(
+      line(
+        'duplicates',
+        `${plural(status.duplicate_submissions, 'batch was', 'batches were')} made twice by a lost answer; the second one was cancelled`,
+      ),
+    );
+  }
+  if (status.pause !== null) lines.push(line('paused', status.pause));
+  if (sample !== null) lines.push('', ...sampleLines(sample, style));
+  if (ending.next.length > 0) {
+    lines.push('', 'next');
+    // A command is never cut: it is there to be copied.
+    for (const [command, what] of ending.next) {
+      lines.push(`  ${style.colour('cyan', command)}`, style.colour('dim', `      ${what}`));
+    }
+  }
+  return lines;
+}
+
+function recordsInWords({ records, ok, failed, rejected, pending }: JobStatus): string {
+  const rest = pending > 0 ? `, ${number(pending)} pending` : '';
+  return `${number(records)}: ${number(ok)} ok, ${number(failed)} failed, ${number(rejected)} rejected${rest}`;
+}
+
+function tokensInWords({ tokens: { estimated, actual } }: JobStatus, totals: Totals): string {
+  return (
+    `${number(estimated)} in estimated, ${number(actual)} in actual, ` +
+    `${number(totals.outputTokens)} out`
+  );
+}
+
+function costInWords({ cost: { actual, currency } }: JobStatus): string {
+  return actual === null
+    ? 'unknown: no price for this model (name one with --base-model)'
+    : `about ${money(actual, currency)} at batch prices`;
+}
+
+function freeCost({ cost: { actual, currency } }: JobStatus): string {
+  const would =
+    actual === null ? '' : `; the same tokens at batch prices: ${money(actual, currency)}`;
+  return `none, this was the local service${would}`;
+}
+
+/** The row in three lines of the screen, so that its parts are seen beside each other. */
+function sampleLines(row: ResultRow, style: Style): string[] {
+  const { record, response, ...rest } = row;
+  const width = style.width - 12;
+  const show = (name: string, value: unknown) =>
+    `  ${style.colour('dim', name.padEnd(10))}${shorten(JSON.stringify(value), width)}`;
+  const { ordinal, custom_id, status } = rest;
+  return [
+    'one row',
+    show('row', { ordinal, custom_id, status }),
+    show('record', record),
+    show('answer', contentOf(response?.body) ?? row.error),
+  ];
+}
+
+/** The text of an answer, wherever its endpoint puts it; the whole body when there is none. */
+function contentOf(body: unknown): unknown {
+  const chat = at(body, 'choices', 0, 'message', 'content');
+  return chat ?? at(body, 'output', 0, 'content', 0, 'text') ?? body ?? null;
+}
+
+function at(value: unknown, ...path: readonly (string | number)[]): unknown {
+  let found: unknown = value;
+  for (const key of path) {
+    if (typeof found !== 'object' || found === null) return undefined;
+    found = (found as Record<string | number, unknown>)[key];
+  }
+  return found;
+}
+
+/** The path as one would type it from here. */
+export function near(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short !== '' && !short.startsWith('..') ? short : path;
+}

@@ -1,0 +1,123 @@
+import { resolve } from 'node:path';
+
+import type { Job } from '../jobs/job.ts';
+import { Interrupted, interruptible } from './interrupt.ts';
+import { recall, remember } from './memory.ts';
+import type { QuotaFlags } from './options/limits.ts';
+import type { OutputFlags } from './options/output.ts';
+import type { ServiceFlags } from './options/service.ts';
+import { programName } from './program-name.ts';
+import { type Progress, startProgress } from './progress.ts';
+import { near } from './screen/summary.ts';
+import { shellWord } from './screen/words.ts';
+import {
+  checkResource,
+  type OpenService,
+  remoteService,
+  type ServiceWish,
+  serviceOf,
+  wishOf,
+} from './service.ts';
+
+/** The flags of every verb that works on a job with a service. */
+export interface SessionFlags extends ServiceFlags, QuotaFlags, OutputFlags {
+  job: string;
+  json?: boolean;
+}
+
+/** A job that is held by this process, its service, and what is shown of them. */
+export interface Session {
+  readonly job: Job;
+  readonly service: OpenService;
+  /** The flags, over what the job remembers of the run before. */
+  readonly wish: ServiceWish;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  /** Whether events go to standard error instead of words for people. */
+  readonly json: boolean;
+  /** When the work began, by performance.now(). */
+  readonly begun: number;
+}
+
+export interface SessionOptions {
+  /** `open` refuses a directory without a job. */
+  readonly mode: 'create' | 'open';
+  /** Checks that need what the job remembers, made before anything is opened. */
+  readonly check?: (wish: ServiceWish) => void;
+}
+
+/**
+ * Opens the service and the job, shows progress while `work` goes on, and closes everything. The
+ * first Ctrl-C ends the work at a safe point and tells the command that goes on.
+ */
+export async function withSession(
+  flags: SessionFlags,
+  options: SessionOptions,
+  work: (session: Session) => Promise<number>,
+): Promise<number> {
+  const begun = performance.now();
+  const path = resolve(flags.job);
+  const wish = wishOf(flags, await recall(path));
+  options.check?.(wish);
+  const remote = await remoteService(wish);
+  const { openJob } = await import('../jobs/job.ts');
+  const job = await openJob(path, { mode: options.mode });
+  let service: OpenService | undefined;
+  let progress: Progress | undefined;
+  try {
+    service = await serviceOf(remote, job.directory, wish);
+    checkResource(await job.store.read((tx) => tx.targets()), service);
+    await remember(path, flags);
+    progress = await startProgress(job.store, {
+      screen: process.stderr,
+      json: flags.json === true,
+      quota: wish.enqueuedTokens ?? null,
+      free: service.local,
+    });
+    const open = { job, service, wish, progress, json: flags.json === true, begun };
+    return await interruptible((signal) => work({ ...open, signal }));
+  } catch (error) {
+    if (error instanceof Interrupted) throw new Interrupted(goOn(flags.job));
+    throw error;
+  } finally {
+    await progress?.stop();
+    await (service ?? remote)?.close();
+    await job.close();
+  }
+}
+
+/** A job without a service, as `prepare` needs it. */
+export async function withJob(
+  path: string,
+  mode: 'create' | 'open',
+  work: (session: Pick<Session, 'job' | 'signal' | 'progress'>) => Promise<number>,
+): Promise<number> {
+  const { openJob } = await import('../jobs/job.ts');
+  const job = await openJob(path, { mode });
+  let progress: Progress | undefined;
+  try {
+    progress = await startProgress(job.store, {
+      screen: process.stderr,
+      json: false,
+      quota: null,
+      free: true,
+    });
+    const open = { job, progress };
+    return await interruptible((signal) => work({ ...open, signal }));
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error;
+    throw new Interrupted('stopped at a safe point: the same command goes on');
+  } finally {
+    await progress?.stop();
+    await job.close();
+  }
+}
+
+function goOn(job: string): string {
+  return `stopped at a safe point, nothing is lost. Go on with\n  ${programName()} resume --job ${shellWord(job)}`;
+}
+
+/** The job's directory as one would type it. */
+export function jobWord(job: Job): string {
+  return shellWord(near(job.directory.path));
+}

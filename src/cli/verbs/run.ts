@@ -1,0 +1,72 @@
+import { Command } from 'commander';
+import { addGeneralFlags, addJobFlag, type Finish } from '../options/general.ts';
+import { addQuotaFlags, addShardFlags, limitOptions, type ShardFlags } from '../options/limits.ts';
+import { addOutputFlags, outputOf } from '../options/output.ts';
+import { addRequestFlags, type RequestFlags, requestDefinition } from '../options/request.ts';
+import { addServiceFlags, checkServiceFlags } from '../options/service.ts';
+import { addSourceFlags, type SourceFlags, sourceOptions } from '../options/source.ts';
+import type { SessionFlags } from '../session.ts';
+
+type RunFlags = SessionFlags & SourceFlags & RequestFlags & ShardFlags & { name?: string };
+
+/** `millrace run`: the whole job. */
+export function runCommand(finish: Finish): Command {
+  const command = new Command('run')
+    .summary('the whole job: prepare, submit, wait, collect')
+    .description(
+      'Sends every record of the sources through the Batch API and writes every row with its answer. ' +
+        'The same command again, or resume, goes on where it was stopped.',
+    )
+    .usage('SOURCE... --job DIR --out FILE [options]')
+    .argument('<source...>', 'files, globs, or - for standard input');
+  addJobFlag(command);
+  addSourceFlags(command);
+  addRequestFlags(command);
+  addServiceFlags(command);
+  addQuotaFlags(addShardFlags(command));
+  addOutputFlags(command);
+  addGeneralFlags(command, '--json', 'events as JSON lines on standard error');
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  millrace run reviews.csv --job reviews.job --out labels.ndjson \\
+    --model gpt-4o-batch --base-model gpt-4o --prompt 'Label the mood of: {{text}}'
+  millrace run 'data/*.ndjson.gz' --job d.job --out d.csv --model gpt-4o-batch --request body.json
+  millrace run reviews.csv --job try.job --out try.ndjson --service local \\
+    --model gpt-4o --prompt 'Label: {{text}}'        no key, no cost, made-up answers`,
+  );
+  return command.action((sources: string[], flags: RunFlags) => finish(() => run(sources, flags)));
+}
+
+async function run(sources: readonly string[], flags: RunFlags): Promise<number> {
+  checkServiceFlags(flags);
+  const options = sourceOptions(flags);
+  const definition = requestDefinition(flags, flags.format);
+  const { recall } = await import('../memory.ts');
+  const out = outputOf(flags, await recall(flags.job));
+  const { preflight } = await import('../preflight.ts');
+  const source = await preflight(sources, options, definition, out);
+  const [{ withSession }, { settingsOf }, { conclude }, { runBatchJob }] = await Promise.all([
+    import('../session.ts'),
+    import('../service.ts'),
+    import('../conclude.ts'),
+    import('../../jobs/run.ts'),
+  ]);
+  return withSession({ ...flags, out }, { mode: 'create' }, async (session) => {
+    const { job, service, signal, wish } = session;
+    await runBatchJob({
+      job,
+      source,
+      sourceOptions: options,
+      request: definition,
+      baseModel: flags.baseModel,
+      limits: limitOptions(flags),
+      strict: flags.strict,
+      service: service.targets,
+      signal,
+      ...settingsOf(wish, service.local),
+    });
+    return conclude(session, out);
+  });
+}

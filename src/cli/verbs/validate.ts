@@ -1,0 +1,50 @@
+import { Command } from 'commander';
+import { errorCode, UsageError } from '../../core/errors.ts';
+import { addGeneralFlags, type Finish } from '../options/general.ts';
+
+/** More than anybody reads; the count at the end is of all. */
+const SHOWN = 100;
+
+/** `millrace validate`: the service's own checks on a request file. */
+export function validateCommand(finish: Finish): Command {
+  const command = new Command('validate')
+    .summary('check a request file as the service does')
+    .description("Checks a request file line by line and prints the service's own codes.")
+    .usage('FILE.jsonl [--json]')
+    .argument('<file>', 'a request file, a JSON object a line');
+  addGeneralFlags(command, '--json', 'a JSON object for each finding on standard output');
+  return command.action((file: string, flags: { json?: boolean }) =>
+    finish(() => validate(file, flags.json === true)),
+  );
+}
+
+async function validate(file: string, json: boolean): Promise<number> {
+  const [{ validateRequestFile }, { DEFAULT_LIMITS }, { plural }] = await Promise.all([
+    import('../../requests/validate-file.ts'),
+    import('../../shards/limits.ts'),
+    import('../screen/words.ts'),
+  ]);
+  let findings = 0;
+  try {
+    for await (const finding of validateRequestFile(file, DEFAULT_LIMITS)) {
+      findings += 1;
+      const { line, code, message, param } = finding;
+      if (json) process.stdout.write(`${JSON.stringify(finding)}\n`);
+      else if (findings <= SHOWN) {
+        const where = line === null ? file : `${file}:${line}`;
+        process.stdout.write(
+          `${where}  ${code}  ${message}${param === null ? '' : ` (${param})`}\n`,
+        );
+      }
+    }
+  } catch (cause) {
+    if (errorCode(cause) !== 'ENOENT') throw cause;
+    throw new UsageError(`${file}: there is no such file`, { cause });
+  }
+  if (json) return findings === 0 ? 0 : 2;
+  if (findings > SHOWN) process.stderr.write(`${plural(findings - SHOWN, 'finding')} more\n`);
+  process.stderr.write(
+    findings === 0 ? `${file}: the service will take it\n` : `${plural(findings, 'finding')}\n`,
+  );
+  return findings === 0 ? 0 : 2;
+}
