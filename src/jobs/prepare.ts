@@ -1,26 +1,20 @@
-import { Readable } from 'node:stream';
 import { MillraceError, UsageError } from '../core/errors.ts';
-import type { Partition, ShardLimits, SourceSpec } from '../core/job.ts';
-import { RejectedRecord } from '../core/record.ts';
-import { CountedRequest, type RequestItem } from '../core/request.ts';
+import type { Partition, ShardLimits } from '../core/job.ts';
 import type { TokenCounter } from '../core/tokens.ts';
 import { checkFields } from '../requests/check-fields.ts';
 import { type LimitOptions, resolveLimits } from '../shards/limits.ts';
 import { emptyProgress } from '../shards/progress.ts';
-import { describeSource, type SourceDescription, type SourceOptions } from '../sources/describe.ts';
-import { readIterable } from '../sources/iterable.ts';
+import type { SourceOptions } from '../sources/describe.ts';
 import { cutPartitions } from '../sources/partitions.ts';
-import { readPartition, resumePoint, type SourceBatch } from '../sources/read.ts';
 import { createTokenCounter } from '../tokens/counter.ts';
 import { jobRow } from './context.ts';
+import { countedBlocks } from './counted.ts';
 import type { Job } from './job.ts';
-import { type CountedBlocks, preparePartition } from './partition.ts';
+import { preparePartition } from './partition.ts';
 import { type JobRequest, type OpenRequest, openRequest } from './request.ts';
+import { type JobSource, type OpenSource, openSources } from './sources.ts';
 import { settleSpec } from './spec.ts';
 import { endPreparation, type Plan } from './write-shards.ts';
-
-/** Paths, a stream of bytes or of records, or any iterable of records. */
-export type JobSource<T> = string | readonly string[] | Readable | Iterable<T> | AsyncIterable<T>;
 
 export interface PrepareOptions<T> {
   source: JobSource<T>;
@@ -39,18 +33,6 @@ export interface PrepareOptions<T> {
   signal?: AbortSignal | undefined;
 }
 
-/** One thing to read, and how: a file, standard input, a stream of bytes, or records. */
-interface OpenSource {
-  readonly spec: SourceSpec;
-  /** Null for records. */
-  readonly description: SourceDescription | null;
-  read(
-    partition: Partition,
-    row: number,
-    signal: AbortSignal | undefined,
-  ): AsyncIterable<SourceBatch>;
-}
-
 /**
  * Seals a job's shards from its sources. Nothing is sent. A job that was begun goes on where it was;
  * `spec_changed` when anything differs that sealed shards were made from.
@@ -60,11 +42,8 @@ export async function prepareJob<T>(job: Job, options: PrepareOptions<T>): Promi
   job.active.preparing += 1;
   try {
     const request = await openRequest(options.request, options.version);
-    const sources = await openSources(options);
-    for (const { spec, description } of sources) {
-      if (description?.format !== 'csv' || description.columns === null) continue;
-      checkFields(request.builder.fields, description.columns, spec.label);
-    }
+    const sources = await openSources(options.source, options.sourceOptions);
+    checkColumns(request, sources);
     const limits = await limitsOf(job, options.limits, options.defaultLimits);
     await settleSpec(job.store, {
       sources: sources.map(({ spec }) => spec),
@@ -77,6 +56,14 @@ export async function prepareJob<T>(job: Job, options: PrepareOptions<T>): Promi
   } finally {
     job.active.preparing -= 1;
     job.notify();
+  }
+}
+
+/** A field that a table lacks would reject every record: told before anything is written. */
+export function checkColumns({ builder }: OpenRequest, sources: readonly OpenSource[]): void {
+  for (const { spec, description } of sources) {
+    if (description?.format !== 'csv' || description.columns === null) continue;
+    checkFields(builder.fields, description.columns, spec.label);
   }
 }
 
@@ -113,38 +100,34 @@ async function prepareAll<T>(
 ): Promise<void> {
   const { signal, strict } = options;
   let counter: TokenCounter | undefined;
-  const counterFor = async (model: string) =>
-    (counter ??= await createTokenCounter(options.baseModel ?? model));
+  const counterFor = async (model: string) => {
+    counter ??= await createTokenCounter(options.baseModel ?? model);
+    return counter;
+  };
   let ordinal = 0;
   let row = 0;
   let source = -1;
-  for (const planned of await job.store.read((tx) => tx.partitions())) {
-    if (planned.source !== source) row = 0;
-    source = planned.source;
-    const partition = planned.state === 'prepared' ? planned : await place(job, planned, ordinal);
-    const records =
-      partition.state === 'prepared'
-        ? partition.progress.records
-        : (
-            await preparePartition(
-              job,
-              partition,
-              countedBlocks(
-                sourceAt(sources, source).read(partition, row, signal),
-                request,
-                counterFor,
-              ),
-              {
-                limits,
-                strict,
-                request: { ...request.spec, baseModel: options.baseModel ?? null },
-                fromStart: partition.progress.resumeAt === null,
-                signal,
-              },
-            )
-          ).progress.records;
-    ordinal += records;
-    row += records;
+  for (let partition of await job.store.read((tx) => tx.partitions())) {
+    if (partition.source !== source) row = 0;
+    source = partition.source;
+    if (partition.state !== 'prepared') {
+      partition = await place(job, partition, ordinal);
+      const items = sourceAt(sources, source).read(partition, row, signal);
+      partition = await preparePartition(
+        job,
+        partition,
+        countedBlocks(items, request, counterFor),
+        {
+          limits,
+          strict,
+          request: { ...request.spec, baseModel: options.baseModel ?? null },
+          fromStart: partition.progress.resumeAt === null,
+          signal,
+        },
+      );
+    }
+    ordinal += partition.progress.records;
+    row += partition.progress.records;
   }
 }
 
@@ -161,30 +144,6 @@ async function place(job: Job, partition: Partition, ordinal: number): Promise<P
   return job.store.transaction((tx) =>
     tx.updatePartition(partition.name, partition.version, { firstOrdinal: ordinal }),
   );
-}
-
-async function* countedBlocks(
-  blocks: AsyncIterable<SourceBatch>,
-  { builder }: OpenRequest,
-  counterFor: (model: string) => Promise<TokenCounter>,
-): CountedBlocks {
-  let counter: TokenCounter | undefined;
-  const count = (built: RequestItem<unknown>) => {
-    if (built instanceof RejectedRecord || counter === undefined) return built as RejectedRecord;
-    return new CountedRequest(built, counter.countRequest(built.endpoint, built.body));
-  };
-  for await (const block of blocks) {
-    const counted = [];
-    for (const [index, item] of block.items.entries()) {
-      const made = builder.build(item);
-      const built = made instanceof Promise ? await made : made;
-      if (counter === undefined && !(built instanceof RejectedRecord)) {
-        counter = await counterFor(built.body.model);
-      }
-      counted.push({ item: count(built), nextByte: resumePoint(block, index)?.byte ?? null });
-    }
-    yield counted;
-  }
 }
 
 /** Cuts the sources once; from then on the job's partitions are fixed. */
@@ -217,54 +176,6 @@ async function planPartitions(
 }
 
 const WHOLE = { start: 0, end: null, records: null };
-
-async function openSources<T>(options: PrepareOptions<T>): Promise<OpenSource[]> {
-  const { source, sourceOptions = {} } = options;
-  if (typeof source === 'string') return [await openPath(source, sourceOptions)];
-  if (
-    Array.isArray(source) &&
-    source.every((path) => typeof path === 'string') &&
-    source.length > 0
-  ) {
-    return Promise.all(source.map((path) => openPath(path, sourceOptions)));
-  }
-  if (source instanceof Readable && !source.readableObjectMode) {
-    return [await openPath('-', sourceOptions, source)];
-  }
-  return [openRecords(source as Iterable<T> | AsyncIterable<T>)];
-}
-
-async function openPath(
-  path: string,
-  options: SourceOptions,
-  input?: AsyncIterable<Uint8Array>,
-): Promise<OpenSource> {
-  const description = await describeSource(path, options);
-  const { path: file, label, bytes, mtime, columns, strict: _strict, ...rest } = description;
-  return {
-    spec: { path: file, label, bytes, mtime, columns, options: rest },
-    description,
-    read(partition, row, signal) {
-      const { progress } = partition;
-      const range =
-        progress.resumeAt === null
-          ? { start: partition.start, end: partition.end, row }
-          : { start: progress.resumeAt, end: partition.end, row: progress.row };
-      return readPartition(description, range, {
-        signal,
-        ...(input === undefined ? {} : { input }),
-      });
-    },
-  };
-}
-
-function openRecords<T>(records: Iterable<T> | AsyncIterable<T>): OpenSource {
-  return {
-    spec: { path: null, label: '<records>', bytes: null, mtime: null, columns: null, options: {} },
-    description: null,
-    read: (_partition, _row, signal) => readIterable(records, { signal }),
-  };
-}
 
 function sourceAt(sources: readonly OpenSource[], index: number): OpenSource {
   const source = sources[index];

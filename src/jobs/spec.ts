@@ -42,13 +42,14 @@ function sourceDifferences(was: readonly SourceSpec[], is: readonly SourceSpec[]
   return was.flatMap((source, index) => {
     const now = is[index];
     if (now === undefined) return [];
-    const { options: optionsWas, ...fileWas } = source;
-    const { options: optionsNow, ...fileNow } = now;
-    return [
-      ...fieldDifferences(`source ${source.label}`, fileWas, fileNow),
-      ...fieldDifferences(`source ${source.label}`, optionsWas, optionsNow),
-    ];
+    return fieldDifferences(`source ${source.label}`, sourceFields(source), sourceFields(now));
   });
+}
+
+/** What must be the same of a source: not how it is called, nor how strictly it is read. */
+function sourceFields({ label, options, ...file }: SourceSpec): Fields {
+  const { strict: _strict, ...reading } = options;
+  return { ...file, ...reading, ...(file.path === null ? { label } : {}) };
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,0 +1,119 @@
+import type { TokenCounter } from '../core/tokens.ts';
+import { resolveLimits } from '../shards/limits.ts';
+import { emptyProgress } from '../shards/progress.ts';
+import { SealingWriter } from '../shards/writer.ts';
+import { createTokenCounter } from '../tokens/counter.ts';
+import { estimateCost, modelInfo } from '../tokens/models.ts';
+import { countedBlocks } from './counted.ts';
+import { checkColumns, type PrepareOptions } from './prepare.ts';
+import { openRequest } from './request.ts';
+import { openSources } from './sources.ts';
+import type { Plan } from './write-shards.ts';
+
+export interface EstimateOptions<T> extends PrepareOptions<T> {
+  /** The job's name, which stands in every custom_id. Default `job`. */
+  name?: string | undefined;
+  /** Enqueued tokens that the deployment admits, as the service counts them. Default: unknown. */
+  enqueuedTokens?: number | undefined;
+  /** What the service counts for one true token. Default 1. */
+  enqueuedTokenFactor?: number | undefined;
+}
+
+/** What a job would come to. Nothing is sent or written to know it. */
+export interface Estimate extends Plan {
+  readonly baseModel: string;
+  /** Price of the input tokens in batch, null when it is not known; output comes on top. */
+  readonly inputCost: number | null;
+  readonly currency: string;
+  /** Of the price table, ISO 8601. */
+  readonly priceDate: string | null;
+  /** How often the quota is filled until all is sent; null without a quota. */
+  readonly waves: number | null;
+  /** At the service's target of 24 hours a batch; most take far less. Null without a quota. */
+  readonly hoursAtMost: number | null;
+}
+
+/** The service's target for one batch. */
+const BATCH_HOURS = 24;
+
+/** Reads, builds, counts and cuts everything as `prepareJob` would, exactly, and writes nothing. */
+export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estimate> {
+  const { signal, strict, name = 'job' } = options;
+  const request = await openRequest(options.request, options.version);
+  const sources = await openSources(options.source, options.sourceOptions);
+  checkColumns(request, sources);
+  const limits = resolveLimits({ ...options.defaultLimits, ...options.limits });
+  let model = options.baseModel ?? request.builder.model ?? '';
+  let counter: TokenCounter | undefined;
+  const counterFor = async (requested: string) => {
+    model ||= requested;
+    counter ??= await createTokenCounter(model);
+    return counter;
+  };
+  let plan = { records: 0, requests: 0, rejected: 0, shards: 0, bytes: 0, tokens: 0 };
+  for (const source of sources) {
+    const writer = new SealingWriter({
+      directory: null,
+      partition: WHOLE.name,
+      jobName: name,
+      limits,
+      firstOrdinal: plan.records,
+      progress: emptyProgress(),
+      strict,
+      onSeal: async () => undefined,
+    });
+    for await (const block of countedBlocks(source.read(WHOLE, 0, signal), request, counterFor)) {
+      for (const { item } of block) {
+        const written = writer.add(item, null);
+        if (written !== undefined) await written;
+      }
+    }
+    plan = sum(plan, await writer.finish());
+  }
+  return { ...plan, ...priceOf(model, plan.tokens), ...timeOf(plan.tokens, options) };
+}
+
+const WHOLE = {
+  name: 'p0000',
+  source: 0,
+  start: 0,
+  end: null,
+  firstOrdinal: 0,
+  records: null,
+  state: 'planned' as const,
+  version: 0,
+  progress: emptyProgress(),
+};
+
+function sum(a: Plan, b: Plan): Plan {
+  return {
+    records: a.records + b.records,
+    requests: a.requests + b.requests,
+    rejected: a.rejected + b.rejected,
+    shards: a.shards + b.shards,
+    bytes: a.bytes + b.bytes,
+    tokens: a.tokens + b.tokens,
+  };
+}
+
+function priceOf(baseModel: string, tokens: number) {
+  const { price } = modelInfo(baseModel);
+  return {
+    baseModel,
+    inputCost: estimateCost(baseModel, { input: tokens }),
+    currency: price?.currency ?? 'USD',
+    priceDate: price?.date ?? null,
+  };
+}
+
+function timeOf(
+  tokens: number,
+  {
+    enqueuedTokens,
+    enqueuedTokenFactor = 1,
+  }: Pick<EstimateOptions<unknown>, 'enqueuedTokens' | 'enqueuedTokenFactor'>,
+) {
+  if (enqueuedTokens === undefined) return { waves: null, hoursAtMost: null };
+  const waves = Math.ceil((tokens * enqueuedTokenFactor) / enqueuedTokens);
+  return { waves, hoursAtMost: waves * BATCH_HOURS };
+}

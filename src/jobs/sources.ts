@@ -1,0 +1,72 @@
+import { Readable } from 'node:stream';
+import type { Partition, SourceSpec } from '../core/job.ts';
+import { describeSource, type SourceDescription, type SourceOptions } from '../sources/describe.ts';
+import { expandGlobs } from '../sources/globs.ts';
+import { readIterable } from '../sources/iterable.ts';
+import { readPartition, type SourceBatch } from '../sources/read.ts';
+import { toSourceSpec } from '../sources/spec.ts';
+
+/** Paths, a stream of bytes or of records, or any iterable of records. */
+export type JobSource<T> = string | readonly string[] | Readable | Iterable<T> | AsyncIterable<T>;
+
+/** One thing to read, and how: a file, standard input, a stream of bytes, or records. */
+export interface OpenSource {
+  readonly spec: SourceSpec;
+  /** Null for records. */
+  readonly description: SourceDescription | null;
+  read(
+    partition: Partition,
+    row: number,
+    signal: AbortSignal | undefined,
+  ): AsyncIterable<SourceBatch>;
+}
+
+/** Opens what a job reads, in its order; nothing is read yet but names and headers. */
+export async function openSources<T>(
+  source: JobSource<T>,
+  sourceOptions: SourceOptions = {},
+): Promise<OpenSource[]> {
+  if (typeof source === 'string' || isPaths(source)) {
+    const paths = await expandGlobs(typeof source === 'string' ? [source] : source);
+    return Promise.all(paths.map((path) => openPath(path, sourceOptions)));
+  }
+  if (source instanceof Readable && !source.readableObjectMode) {
+    return [await openPath('-', sourceOptions, source)];
+  }
+  return [openRecords(source as Iterable<T> | AsyncIterable<T>)];
+}
+
+function isPaths(source: unknown): source is readonly string[] {
+  return Array.isArray(source) && source.length > 0 && source.every((p) => typeof p === 'string');
+}
+
+async function openPath(
+  path: string,
+  options: SourceOptions,
+  input?: AsyncIterable<Uint8Array>,
+): Promise<OpenSource> {
+  const description = await describeSource(path, options);
+  return {
+    spec: toSourceSpec(description),
+    description,
+    read(partition, row, signal) {
+      const { progress } = partition;
+      const range =
+        progress.resumeAt === null
+          ? { start: partition.start, end: partition.end, row }
+          : { start: progress.resumeAt, end: partition.end, row: progress.row };
+      return readPartition(description, range, {
+        signal,
+        ...(input === undefined ? {} : { input }),
+      });
+    },
+  };
+}
+
+function openRecords<T>(records: Iterable<T> | AsyncIterable<T>): OpenSource {
+  return {
+    spec: { path: null, label: '<records>', bytes: null, mtime: null, columns: null, options: {} },
+    description: null,
+    read: (_partition, _row, signal) => readIterable(records, { signal }),
+  };
+}
