@@ -1,7 +1,7 @@
 import { openPrivate } from '../streams/files.ts';
 
 const NEWLINE = 0x0a;
-const BLOCK_BYTES = 1024 * 1024; // 1 MiB
+const BLOCK_BYTES = 256 * 1024; // 256 KiB
 
 /** Room before each block for the line that the block before it left unfinished. */
 const RESERVE_BYTES = 64 * 1024; // 64 KiB
@@ -17,7 +17,7 @@ export interface LineBlock {
 }
 
 export interface LineBlockOptions {
-  /** Bytes read at once; 1 MiB. A smaller file takes a smaller buffer. */
+  /** Bytes read at once; 256 KiB. A smaller file takes a smaller buffer. */
   readonly blockBytes?: number;
   /**
    * Whether buffers are used again: then a block is valid only until the next one is asked for.

@@ -5,14 +5,13 @@ import { lineBlocks } from './lineBlocks.ts';
 const NEWLINE = 0x0a;
 const ZERO = 0x30;
 const ORDINAL_PREFIX = Buffer.from('{"ordinal":');
-const BLOCK_BYTES = 256 * 1024; // 256 KiB: a merge holds several files open
 
 /**
  * The lines of one result file, block by block, each without its newline. A file that does not exist
  * has none: a shard all of whose rows were left over writes no file.
  */
 export async function* resultLines(path: string): AsyncGenerator<Buffer[], void, undefined> {
-  const blocks = lineBlocks(path, { blockBytes: BLOCK_BYTES });
+  const blocks = lineBlocks(path);
   try {
     for await (const { buffer, start, end } of blocks) {
       const lines: Buffer[] = [];

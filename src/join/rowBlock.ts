@@ -1,20 +1,22 @@
-const FIRST_BYTES = 256 * 1024; // 256 KiB
+const BLOCK_BYTES = 256 * 1024; // 256 KiB
+const KEEP_BYTES = 4 * 1024 * 1024; // 4 MiB
 
 /** Lines in the making: bytes put together from many places, handed on as one block. */
 export class RowBlock {
-  buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  /** Allocated with the first byte: most files of a join stay empty. */
+  buffer: Buffer = Buffer.alloc(0);
   length = 0;
 
   /** Whether there is enough for one write. */
   get full(): boolean {
-    return this.length >= FIRST_BYTES / 2;
+    return this.length >= BLOCK_BYTES / 2;
   }
 
   /** Makes room for `bytes` more. */
   reserve(bytes: number): void {
     const needed = this.length + bytes;
     if (needed <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2, BLOCK_BYTES));
     this.buffer.copy(larger, 0, 0, this.length);
     this.buffer = larger;
   }
@@ -35,7 +37,7 @@ export class RowBlock {
     const block = this.buffer.subarray(0, this.length);
     this.length = 0;
     // One huge row must not hold its room for the rest of the join.
-    if (this.buffer.length > 16 * FIRST_BYTES) this.buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
+    if (this.buffer.length > KEEP_BYTES) this.buffer = Buffer.alloc(0);
     return block;
   }
 }

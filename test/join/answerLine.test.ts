@@ -191,6 +191,15 @@ describe('AnswerLine', () => {
     });
   });
 
+  test('forgets the earlier of two responses', () => {
+    const one =
+      '{"custom_id":"a","response":{"status_code":200,"body":{"usage":{"prompt_tokens":7}}}';
+    expect(walk(`${one}}`)).toMatchObject({ ok: true, usage: { input: 7 } });
+    for (const later of ['null', '{}', '{"body":{}}']) {
+      expect(walk(`${one},"response":${later}}`)).toMatchObject({ ok: false, usage: { input: 0 } });
+    }
+  });
+
   test('refuses nesting without end instead of running out of stack', () => {
     const deep = Buffer.from(`${'['.repeat(100_000)}\n`);
     expect(skipValue(deep, 0)).toBe(-1);

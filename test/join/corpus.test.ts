@@ -244,6 +244,17 @@ describe('lineBlocks', () => {
 });
 
 describe('IdTable', () => {
+  test('tells ids apart that have the same hash', () => {
+    const pairs = [
+      ['costarring', 'liquid'],
+      ['declinate', 'macallums'],
+      ['altarage', 'zinke'],
+    ];
+    const table = new IdTable();
+    const numbers = pairs.flat().map((id) => table.add(Buffer.from(id), 0, id.length));
+    expect(numbers).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
   test('numbers ids as a Map does', () => {
     fc.assert(
       fc.property(

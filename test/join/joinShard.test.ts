@@ -109,7 +109,13 @@ describe('joinShard', () => {
       [...HISTORY, attempt('ok')],
       [...HISTORY, attempt('http_503')],
     ]);
+    // A key written twice would be hidden by the parser.
+    const text = job.text(`results/${NAME}.ndjson`);
+    expect(text).toBe(lines(job.rows().map((row) => JSON.stringify(row))));
     const failed = job.rows(`shards/${NAME}.failed.records.ndjson`);
+    expect(job.text(`shards/${NAME}.failed.records.ndjson`)).toBe(
+      lines(failed.map((row) => JSON.stringify(row))),
+    );
     expect(failed).toEqual([
       { ordinal: 1, record: rows[1]?.record, attempts: [...HISTORY, attempt('http_503')] },
     ]);

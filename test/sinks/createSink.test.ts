@@ -83,6 +83,35 @@ describe('createSink', () => {
     expect(readFileSync(path, 'utf8')).toBe(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   });
 
+  test.each(['gz', 'zst'])(
+    'compresses what was written, not what came after it: %s',
+    async (kind) => {
+      using folder = new Folder();
+      const path = folder.file(`o.ndjson.${kind}`);
+      const sink = createSink(path);
+      const rows = [50, 220, 30, 230, 10].map((kib, n) => okRow(n, String(n).repeat(kib * 1024)));
+      for (const row of rows) await sink.write(row);
+      await sink.close();
+      const unpack = kind === 'gz' ? gunzipSync : zstdDecompressSync;
+      const text = unpack(readFileSync(path)).toString('utf8');
+      expect(text === rows.map((row) => `${JSON.stringify(row)}\n`).join('')).toBe(true);
+    },
+  );
+
+  test('aborts an output that cannot be closed', async () => {
+    const calls: string[] = [];
+    const sink = new NdjsonSink({
+      write: async () => {
+        throw new Error('no room');
+      },
+      close: async () => void calls.push('close'),
+      abort: async () => void calls.push('abort'),
+    });
+    await sink.write(okRow(0, 'x'));
+    await expect(sink.close()).rejects.toThrow('no room');
+    expect(calls).toEqual(['abort']);
+  });
+
   test('takes no lines where rows are made flat', () => {
     using folder = new Folder();
     expect(isLineSink(createSink(folder.file('o.csv')))).toBe(false);
