@@ -1,7 +1,7 @@
 import { readBlocks } from '../streams/blocks.ts';
 import { type BoundaryScan, CsvBoundaries, LineBoundaries } from './boundaries.ts';
 import { delimiterByte } from './csv-dialect.ts';
-import type { SourceDescription } from './describe.ts';
+import type { SourceDescription } from './description.ts';
 
 const MIB = 1024 * 1024;
 const MIN_PARTITION_BYTES = 32 * MIB;

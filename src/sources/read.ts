@@ -5,16 +5,12 @@ import { readBlocks } from '../streams/blocks.ts';
 import { abortable } from '../streams/stage.ts';
 import { BatchFileParser } from './batch-file.ts';
 import { CsvParser } from './csv.ts';
-import {
-  describeSource,
-  type SourceDescription,
-  type SourceOptions,
-  unpackedBytes,
-} from './describe.ts';
+import { describeSource, type SourceDescription, type SourceOptions } from './describe.ts';
 import { readIterable } from './iterable.ts';
 import { parseJson } from './json.ts';
 import { NdjsonParser } from './ndjson.ts';
 import { accepted, type RecordParser, type StartAt } from './parser.ts';
+import { unpackedBytes } from './unpack.ts';
 
 /** Records that were read together. Never empty. */
 export interface SourceBatch {

@@ -1,6 +1,6 @@
 import { MillraceError } from '../core/errors.ts';
 import type { SourceSpec } from '../core/job.ts';
-import type { SourceDescription } from './describe.ts';
+import type { SourceDescription } from './description.ts';
 
 /** The description as a job remembers it. */
 export function toSourceSpec(source: SourceDescription): SourceSpec {

@@ -22,7 +22,6 @@ export class Utf8Check {
       const joined = Buffer.concat([this.#open, chunk.subarray(0, head)]);
       const first = this.#offset - this.#open.length;
       if (head === chunk.length && openTail(joined) === joined.length) {
-        if (!canContinue(joined)) throw this.#invalid(first);
         this.#open = joined;
         this.#offset += head;
         return;
@@ -34,11 +33,7 @@ export class Utf8Check {
     const open = openTail(rest);
     const whole = open === 0 ? rest : rest.subarray(0, rest.length - open);
     if (!isUtf8(whole)) throw this.#invalid(this.#offset + head + firstInvalid(whole));
-    if (open > 0) {
-      const tail = Buffer.from(rest.subarray(rest.length - open));
-      if (!canContinue(tail)) throw this.#invalid(this.#offset + chunk.length - open);
-      this.#open = tail;
-    }
+    if (open > 0) this.#open = Buffer.from(rest.subarray(rest.length - open));
     this.#offset += chunk.length;
   }
 
@@ -76,13 +71,6 @@ function openTail(bytes: Uint8Array): number {
     return sequenceLength(byte) > back ? back : 0;
   }
   return 0;
-}
-
-/** Whether some continuation makes the unfinished sequence valid. */
-function canContinue(open: Uint8Array): boolean {
-  const missing = sequenceLength(open[0]!) - open.length;
-  // The limits of the second byte are met by its lowest or its highest value.
-  return [0x80, 0xbf].some((fill) => isUtf8(Buffer.concat([open, Buffer.alloc(missing, fill)])));
 }
 
 /** Where the first wrong byte of an invalid piece is, by halving; sequences are at most 4 bytes. */

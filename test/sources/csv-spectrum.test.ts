@@ -28,7 +28,7 @@ describe('csv-spectrum', () => {
     const json = readFileSync(join(root, 'json', `${name}.json`), 'utf8');
     const expected = [JSON.parse(json)].flat();
     it.each(CHUNK_SIZES)(`${name} in chunks of %i`, (size) => {
-      const items = parseInChunks(new CsvParser(), csv, size);
+      const items = parseInChunks(new CsvParser({ delimiter: ',', newline: 'lf' }), csv, size);
       expect(items.every((item) => item instanceof SourceRecord)).toBe(true);
       expect(items.map((item) => item.record)).toEqual(expected);
     });

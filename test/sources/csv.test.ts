@@ -1,13 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { RejectedRecord } from '../../src/core/record.ts';
 import { type CsvOptions, CsvParser } from '../../src/sources/csv.ts';
+import { NdjsonParser } from '../../src/sources/ndjson.ts';
 import { CHUNK_SIZES, parseInChunks } from './chunks.ts';
 
 /** Records as they are; a rejected one as its code. */
-function read(input: Uint8Array | string, size: number, options: CsvOptions = {}): unknown[] {
-  return parseInChunks(new CsvParser(options), input, size).map((item) =>
+function outcomes(parser: CsvParser, input: Uint8Array | string, size: number): unknown[] {
+  return parseInChunks(parser, input, size).map((item) =>
     item instanceof RejectedRecord ? item.error.code : item.record,
   );
+}
+
+/** Read with the dialect found out, which gathers a sample first, and again with it given. */
+function read(input: Uint8Array | string, size: number, options: CsvOptions = {}): unknown[] {
+  const finding = new CsvParser(options);
+  const found = outcomes(finding, input, size);
+  const given = new CsvParser({ delimiter: ',', newline: 'lf', ...finding.dialect, ...options });
+  expect(outcomes(given, input, size)).toEqual(found);
+  return found;
 }
 
 const cases: [
@@ -139,7 +149,8 @@ describe.each(CHUNK_SIZES)('CSV in chunks of %i', (size) => {
 
   it('gives positions in the source, the header and BOM counted as bytes but not as rows', () => {
     const input = '\ufeffa,b\r\n\r\n1,2\r\n"ж\n",4\r\nx\r\n5,6';
-    const items = parseInChunks(new CsvParser({ source: 'f.csv' }), input, size);
+    const dialect = { delimiter: ',', newline: 'lf' } as const;
+    const items = parseInChunks(new CsvParser({ source: 'f.csv', ...dialect }), input, size);
     expect(items.map((item) => [item.position.row, item.position.byte])).toEqual([
       [1, 10],
       [2, 15],
@@ -210,6 +221,31 @@ describe('hostile CSV', () => {
     const items = [...parser.push(Buffer.from('"\n')), ...parser.flush()];
     expect(items).toHaveLength(1);
     expect((items[0]!.record as { a: string }).a).toHaveLength(500_000);
+  });
+
+  it.each([
+    [
+      'CSV',
+      () =>
+        new CsvParser({ header: ['a'], delimiter: ',', newline: 'lf', maxRecordBytes: 1 << 20 }),
+      'x',
+    ],
+    [
+      'quoted CSV',
+      () =>
+        new CsvParser({ header: ['a'], delimiter: ',', newline: 'lf', maxRecordBytes: 1 << 20 }),
+      '"',
+    ],
+    ['NDJSON', () => new NdjsonParser({ maxRecordBytes: 1 << 20 }), '{'],
+  ])('holds no more of an endless %s record than its limit', (_name, make, first) => {
+    const parser = make();
+    const chunk = Buffer.alloc(1 << 18, 0x61);
+    parser.push(Buffer.from(first));
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 200; i++) parser.push(chunk);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(16 << 20);
+    const items = [...parser.push(Buffer.from('"\n')), ...parser.flush()];
+    expect(items.map((item) => (item as RejectedRecord).error.code)).toEqual(['record_too_large']);
   });
 
   it('rejects a row of a million fields and a header of as many is an error', () => {

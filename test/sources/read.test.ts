@@ -7,7 +7,12 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RejectedRecord, type SourceItem, SourceRecord } from '../../src/core/record.ts';
 import { parseCsv } from '../../src/sources/csv.ts';
-import { describeSource, readCsvHeader, type SourceOptions } from '../../src/sources/describe.ts';
+import {
+  describeInput,
+  describeSource,
+  readCsvHeader,
+  type SourceOptions,
+} from '../../src/sources/describe.ts';
 import { expandGlobs } from '../../src/sources/globs.ts';
 import { fromIterable, readIterable } from '../../src/sources/iterable.ts';
 import { cutPartitions, partitionBytes } from '../../src/sources/partitions.ts';
@@ -111,6 +116,20 @@ describe('opening by name', () => {
     expect(items.map((item) => item.record)).toEqual(ROWS);
     expect(items[0]?.position).toEqual({ source: '<stdin>', row: 1, byte: 8 });
     await expect(describeSource('-')).rejects.toThrow(/--format/);
+  });
+
+  it.each([
+    ['plain', Buffer.from(CSV)],
+    ['packed', gzipSync(CSV)],
+    ['UTF-16', utf16(CSV, false)],
+    ['long', Buffer.from(CSV + '3,x\n'.repeat(50_000))],
+  ])('knows the columns of a %s stream before it is read', async (_name, bytes) => {
+    const chunks = [bytes.subarray(0, 2), bytes.subarray(2, 9), bytes.subarray(9)];
+    const { source, input } = await describeInput(Readable.from(chunks), { format: 'csv' });
+    expect(source).toMatchObject({ label: '<stdin>', columns: ['id', 'text'], seekable: false });
+    const items = await all(openSource(source, { input }));
+    expect(items.slice(0, 2).map((item) => item.record)).toEqual(ROWS);
+    expect(items.length).toBe(bytes.length > 1000 ? 50_002 : 2);
   });
 
   it('refuses what it cannot read, and says what to do', async () => {
