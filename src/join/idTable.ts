@@ -1,5 +1,6 @@
-const FIRST_SLOTS = 1024;
-const FIRST_ID_BYTES = 16 * 1024; // 16 KiB
+/** Enough for the 100,000 ids of a full file; memory that is not touched is not taken. */
+const FIRST_SLOTS = 256 * 1024;
+const FIRST_ID_BYTES = 1024 * 1024; // 1 MiB
 
 /**
  * Numbers the distinct ids it is given from 0 on. An open-addressed table over the ids' bytes, which
@@ -9,19 +10,28 @@ export class IdTable {
   /** Distinct ids so far. */
   size = 0;
 
-  #slots = new Int32Array(FIRST_SLOTS).fill(-1);
-  #hashes = new Int32Array(FIRST_SLOTS / 2);
-  #ends = new Float64Array(FIRST_SLOTS / 2);
+  /** A slot holds an id's number plus one; 0 is free. */
+  #slots: Int32Array;
+  #hashes: Int32Array;
+  /** Where each id ends in `#ids`; it starts where the one before it ends. */
+  #ends: Float64Array;
   #ids = Buffer.allocUnsafeSlow(FIRST_ID_BYTES);
+
+  /** `slots` is a power of two; the table grows when it is half full. */
+  constructor(slots: number = FIRST_SLOTS) {
+    this.#slots = new Int32Array(slots);
+    this.#hashes = new Int32Array(slots / 2);
+    this.#ends = new Float64Array(slots / 2);
+  }
 
   /** The id's number; a new id gets the next one, which is then `size - 1`. */
   add(bytes: Buffer, start: number, end: number): number {
     const hash = hashOf(bytes, start, end);
     const slot = this.#slotOf(hash, bytes, start, end);
-    const found = this.#slots[slot]!;
+    const found = this.#slots[slot]! - 1;
     if (found !== -1) return found;
     const number = this.size++;
-    this.#slots[slot] = number;
+    this.#slots[slot] = number + 1;
     this.#hashes[number] = hash;
     this.#keep(number, bytes, start, end);
     if (number === this.#hashes.length - 1) this.#spread();
@@ -30,14 +40,14 @@ export class IdTable {
 
   /** The id's number, or -1. */
   find(bytes: Buffer, start: number, end: number): number {
-    return this.#slots[this.#slotOf(hashOf(bytes, start, end), bytes, start, end)]!;
+    return this.#slots[this.#slotOf(hashOf(bytes, start, end), bytes, start, end)]! - 1;
   }
 
   /** The slot that holds the id, or the free one where it belongs. */
   #slotOf(hash: number, bytes: Buffer, start: number, end: number): number {
     const mask = this.#slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const number = this.#slots[slot]!;
+      const number = this.#slots[slot]! - 1;
       if (number === -1) return slot;
       if (this.#hashes[number] === hash && this.#equals(number, bytes, start, end)) return slot;
     }
@@ -72,12 +82,12 @@ export class IdTable {
     const ends = new Float64Array(this.#ends.length * 2);
     ends.set(this.#ends);
     this.#ends = ends;
-    const slots = new Int32Array(this.#slots.length * 2).fill(-1);
+    const slots = new Int32Array(this.#slots.length * 2);
     const mask = slots.length - 1;
     for (let number = 0; number < this.size; number++) {
       let slot = this.#hashes[number]! & mask;
-      while (slots[slot] !== -1) slot = (slot + 1) & mask;
-      slots[slot] = number;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = number + 1;
     }
     this.#slots = slots;
   }

@@ -155,6 +155,12 @@ describe('the corpus of outputs', () => {
     }
   });
 
+  test('more answers than the service can have given', async () => {
+    const foreign = Array.from({ length: 140_000 }, (_, n) => `{"custom_id":"x-${n}"}`);
+    const { summary } = await joined(lines([okLine('job-0'), ...foreign, okLine('job-5')]), null);
+    expect(summary).toMatchObject({ ok: 2, anomalies: { unknown: 140_000, missing: 4 } });
+  });
+
   test('answers that are gone say so', async () => {
     using job = new TestJob();
     job.seal(plainRows(1));
@@ -260,7 +266,7 @@ describe('IdTable', () => {
       fc.property(
         fc.array(fc.string({ unit: 'binary', maxLength: 4 }), { maxLength: 3000 }),
         (ids) => {
-          const table = new IdTable();
+          const table = new IdTable(16);
           const map = new Map<string, number>();
           for (const id of ids) {
             const bytes = Buffer.from(`..${id}..`);

@@ -7,6 +7,7 @@ import type { ResultRow } from '../../src/core/result.ts';
 import type { Sink } from '../../src/core/sink.ts';
 import { createSink, parseOutputName } from '../../src/sinks/createSink.ts';
 import { isLineSink } from '../../src/sinks/lineSink.ts';
+import { NdjsonSink } from '../../src/sinks/ndjson.ts';
 import { Folder, failedRow, okRow } from './helpers.ts';
 
 async function writeAll(sink: Sink, rows: readonly ResultRow[]): Promise<void> {
