@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { answeringOrder, type Slot } from './order.ts';
 import type { Progress } from './records.ts';
 import type { RequestLine } from './scan.ts';
+import { sleepUntil } from './sleep.ts';
 
 /** A request that is to be answered. */
 export interface Question {
@@ -24,10 +25,14 @@ export interface Outcome {
   readonly outputTokens: number;
 }
 
-/** Answers some requests, in their order. At once if it can. */
-export type Answerer = (
-  questions: readonly Question[],
-) => readonly Outcome[] | Promise<readonly Outcome[]>;
+/** Answers requests: at once, or later with so many open at one time. */
+export type Answerer =
+  | { readonly width: 1; now(question: Question): Outcome }
+  | {
+      readonly width: number;
+      /** Rejects only when the signal aborts. */
+      later(question: Question, signal: AbortSignal): Promise<Outcome>;
+    };
 
 export interface Answering {
   readonly inputPath: string;
@@ -36,8 +41,9 @@ export interface Answering {
   readonly errorPath: string;
   /** Of the order; null keeps the order of the file. */
   readonly seed: number | null;
+  /** Requests to answer, from the first of the order: all of the file's, or fewer. */
   readonly requests: number;
-  readonly answer: Answerer;
+  readonly answerer: Answerer;
   readonly progress: Progress;
   /** Called when what the progress says is in the files. */
   readonly checkpoint: (progress: Progress) => void;
@@ -53,7 +59,8 @@ export interface Answering {
 /** Progress is told in this many steps at least where there are as many requests. */
 const STEPS = 100;
 
-const BATCH_OF_QUESTIONS = 64;
+/** Requests that are answered and written in one go. */
+const CHUNK = 128;
 
 /**
  * Writes a batch's answers, from where `progress` stands to the end or until the signal aborts,
@@ -61,32 +68,76 @@ const BATCH_OF_QUESTIONS = 64;
  */
 export async function writeAnswers(work: Answering): Promise<Progress> {
   const writer = await Writer.open(work);
-  const input = await open(work.inputPath, 'r');
   try {
-    let passed = 0;
-    for await (const window of answeringOrder(work.indexPath, work.seed)) {
-      if (passed + window.slots.length <= writer.progress.position) {
-        passed += window.slots.length;
-        continue;
-      }
-      const bytes = Buffer.allocUnsafe(window.bytes);
-      await input.read(bytes, 0, window.bytes, window.offset);
-      let at = writer.progress.position - passed;
-      while (at < window.slots.length) {
-        if (work.signal.aborted) return writer.progress;
-        const ready = await waitForWork(work, writer.progress.position);
-        if (ready === 0) return writer.progress;
-        const slots = window.slots.slice(at, at + Math.min(ready, BATCH_OF_QUESTIONS));
-        await writer.write(await work.answer(slots.map((slot) => question(bytes, slot))));
-        at += slots.length;
+    if ('now' in work.answerer) {
+      const { answerer } = work;
+      for await (const questions of chunks(work)) {
+        await writer.write(questions.map((question) => answerer.now(question)));
         await turn();
       }
-      passed += window.slots.length;
+    } else {
+      await answerLater(work, work.answerer.later, work.answerer.width, writer);
     }
     return writer.progress;
   } finally {
-    await input.close();
     await writer.close();
+  }
+}
+
+/** Keeps `width` questions open, and writes the answers in the order of the questions. */
+async function answerLater(
+  work: Answering,
+  later: (question: Question, signal: AbortSignal) => Promise<Outcome>,
+  width: number,
+  writer: Writer,
+): Promise<void> {
+  const open: Promise<Outcome | null>[] = [];
+  const writeFirst = async () => {
+    const outcome = await open.shift();
+    if (outcome !== undefined && outcome !== null && !work.signal.aborted) {
+      await writer.write([outcome]);
+    }
+  };
+  for await (const questions of chunks(work)) {
+    for (const question of questions) {
+      open.push(
+        later(question, work.signal).catch((error: unknown) => {
+          if (work.signal.aborted) return null;
+          throw error;
+        }),
+      );
+      if (open.length >= width) await writeFirst();
+      if (work.signal.aborted) break;
+    }
+  }
+  while (open.length > 0) await writeFirst();
+}
+
+/** The questions that are left, in their order, a chunk at a time, not before they are due. */
+async function* chunks(work: Answering): AsyncGenerator<Question[], void, undefined> {
+  const { signal, requests } = work;
+  const input = await open(work.inputPath, 'r');
+  try {
+    let position = work.progress.position;
+    let passed = 0;
+    for await (const window of answeringOrder(work.indexPath, work.seed)) {
+      const before = passed;
+      passed += window.slots.length;
+      if (passed <= position) continue;
+      const bytes = Buffer.allocUnsafe(window.bytes);
+      await input.read(bytes, 0, window.bytes, window.offset);
+      while (position < passed) {
+        if (position >= requests || signal.aborted) return;
+        const due = await waitForWork(work, position);
+        if (due === 0) return;
+        const from = position - before;
+        const slots = window.slots.slice(from, from + Math.min(due, CHUNK));
+        yield slots.map((slot) => question(bytes, slot));
+        position += slots.length;
+      }
+    }
+  } finally {
+    await input.close();
   }
 }
 
@@ -100,25 +151,7 @@ async function waitForWork(work: Answering, position: number): Promise<number> {
     if (due > 0) return due;
     const next = Math.min(requests, position + Math.max(1, Math.floor(requests / STEPS)));
     const dueAt = pace.startedAt + Math.ceil((next / requests) * pace.runMs);
-    const slept = await sleepUntil(pace.clock, dueAt, signal);
-    if (!slept) return 0;
-  }
-}
-
-/** False when the signal aborted. */
-export async function sleepUntil(clock: Clock, at: number, signal: AbortSignal): Promise<boolean> {
-  // A timer longer than 2^31 ms would fire at once.
-  const LONGEST_MS = 1_000_000_000;
-  for (;;) {
-    if (signal.aborted) return false;
-    const wait = at - clock.now();
-    if (wait <= 0) return true;
-    try {
-      await clock.sleep(Math.min(wait, LONGEST_MS), signal);
-    } catch (error) {
-      if (signal.aborted) return false;
-      throw error;
-    }
+    if (!(await sleepUntil(pace.clock, dueAt, signal))) return 0;
   }
 }
 

@@ -1,9 +1,19 @@
-import { WireError } from './errors.ts';
+import { writeFile } from 'node:fs/promises';
+import type { Faults } from './faults/faults.ts';
+import type { BatchAction, Foreign } from './faults/rules.ts';
 import type { Files } from './files.ts';
+import { WireError } from './http/errors.ts';
 import { batchId, outputFileId } from './ids.ts';
 import type { Lives } from './lives.ts';
-import { type BatchRecord, type FileFacts, NO_PROGRESS, type Plan, TERMINAL } from './records.ts';
-import { draw, note, randomFor, type State, sped } from './state.ts';
+import {
+  type BatchRecord,
+  type Fate,
+  type FileFacts,
+  NO_PROGRESS,
+  type Plan,
+  TERMINAL,
+} from './records.ts';
+import { draw, note, randomFor, type State, sped, workPath } from './state.ts';
 import { limitText } from './validation.ts';
 
 const WINDOW_MS = 24 * 60 * 60 * 1000; // 24 h
@@ -26,34 +36,81 @@ export interface Accepted {
 /** The batches of the service: admission, quota, cancelling. */
 export class Batches {
   readonly #state: State;
+  readonly #faults: Faults;
   readonly #files: Files;
   readonly #lives: Lives;
 
-  constructor(state: State, files: Files, lives: Lives) {
+  constructor(state: State, faults: Faults, files: Files, lives: Lives) {
     this.#state = state;
+    this.#faults = faults;
     this.#files = files;
     this.#lives = lives;
   }
 
   /** Accepts a batch or refuses it. From here on its tokens are charged. */
   async create(wanted: NewBatch): Promise<Accepted> {
-    const { options, ledger } = this.#state;
-    const { switches, clock } = options;
+    const { switches } = this.#state.options;
     if (wanted.completionWindow !== '24h' && switches.badWindow === 'refuse') {
       throw new WireError('invalidParameter', { param: 'completion_window' });
     }
-    const facts = await this.#inputFacts(wanted.inputFileId);
+    return this.#accept(wanted, await this.#inputFacts(wanted.inputFileId), {});
+  }
+
+  /** Makes batches that belong to somebody else: they take tokens, files and places in lists. */
+  async addForeign(foreign: Foreign): Promise<void> {
+    const { switches } = this.#state.options;
+    const body = { model: foreign.deployment, messages: [{ role: 'user', content: 'Hello' }] };
+    const line = { custom_id: 'foreign', method: 'POST', url: '/chat/completions', body };
+    const content = `${JSON.stringify(line)}\n`;
+    for (let made = 0; made < foreign.batches; made += 1) {
+      const path = workPath(this.#state, `foreign-${process.pid}-${made}`);
+      await writeFile(path, content, { mode: 0o600 });
+      const file = await this.#files.add({
+        filename: 'foreign.jsonl',
+        bytes: content.length,
+        path,
+        purpose: 'batch',
+        lifeSeconds: null,
+      });
+      const wanted: NewBatch = {
+        inputFileId: file.id,
+        endpoint: '/chat/completions',
+        completionWindow: '24h',
+        metadata: { owner: 'foreign' },
+        outputLifeSeconds: switches.outputLifeSeconds,
+      };
+      const facts = await this.#files.facts(file);
+      this.#accept(wanted, facts, { tokens: foreign.tokens ?? 0, seconds: foreign.seconds });
+    }
+  }
+
+  /** What lists show, oldest first. */
+  visible(): BatchRecord[] {
+    const now = this.#state.options.clock.now();
+    return [...this.#state.ledger.batches.values()].filter((batch) => batch.visibleAt <= now);
+  }
+
+  // No await from the look at the quota to the commit, so that two calls cannot both fit.
+  #accept(
+    wanted: NewBatch,
+    facts: FileFacts | null,
+    over: { readonly tokens?: number; readonly seconds?: number | undefined },
+  ): Accepted {
+    const { options, ledger } = this.#state;
+    const { switches, clock } = options;
+    const number = ledger.batches.size + 1;
+    const faults = this.#faults.forBatch(number);
     const deployment = facts?.model ?? null;
-    const tokens = Math.ceil((facts?.tokens ?? 0) * switches.enqueuedTokenFactor);
-    // No await between this look at the quota and the commit, so that two calls cannot both fit.
-    const charged = this.#admits(deployment, tokens);
-    if (!charged && switches.tokenLimit === 'refuse') {
-      const limit = limitText(options.enqueuedTokens ?? 0);
+    const tokens = over.tokens ?? Math.ceil((facts?.tokens ?? 0) * switches.enqueuedTokenFactor);
+    const limited = faults.find((fault) => fault.do === 'token-limit');
+    const charged = limited === undefined && this.#admits(deployment, tokens);
+    if (!charged && (limited?.how ?? switches.tokenLimit) === 'refuse') {
+      const limit = limitText(this.#state.quota.enqueuedTokens ?? 0);
       throw new WireError('tokenLimit', { limit, model: deployment ?? '' });
     }
     const now = clock.now();
-    const number = ledger.batches.size + 1;
-    const plan = this.#plan(number, facts?.requests ?? 0);
+    const drawn = this.#plan(number, facts?.requests ?? 0);
+    const plan = over.seconds === undefined ? drawn : { ...drawn, running: over.seconds * 1000 };
     const id = batchId(switches);
     const batch: BatchRecord = {
       id,
@@ -67,6 +124,10 @@ export class Batches {
       expiresAt: now + sped(this.#state, WINDOW_MS),
       times: { validating: now },
       plan,
+      fate: fateOf(faults) ?? (switches.expires ? expiryOf(plan) : null),
+      withheld: faults.flatMap((fault) => (fault.do === 'no-file' ? WITHHELD[fault.which] : [])),
+      lostContent: faults.some((fault) => fault.do === 'lost-content'),
+      visibleAt: now + Math.max(0, ...faults.map((fault) => (fault.do === 'hide' ? fault.ms : 0))),
       dueAt: now + sped(this.#state, plan.validating),
       deployment,
       tokens,
@@ -123,7 +184,7 @@ export class Batches {
   }
 
   #admits(deployment: string | null, tokens: number): boolean {
-    const limit = this.#state.options.enqueuedTokens;
+    const limit = this.#state.quota.enqueuedTokens;
     if (limit === null || deployment === null) return true;
     return this.#state.ledger.enqueuedTokens(deployment) + tokens <= limit;
   }
@@ -140,7 +201,8 @@ export class Batches {
   }
 
   #queueHeaders(deployment: string | null, facts: FileFacts | null): Record<string, string> {
-    const { switches, enqueuedTokens } = this.#state.options;
+    const { switches } = this.#state.options;
+    const { enqueuedTokens } = this.#state.quota;
     if (switches.enqueuedHeader === 'none' || deployment === null || facts === null) return {};
     const now =
       switches.enqueuedHeader === 'charged'
@@ -164,4 +226,31 @@ export class Batches {
     }
     return Math.ceil((characters * 139) / 258);
   }
+}
+
+const WITHHELD = {
+  output: ['output'],
+  error: ['error'],
+  both: ['output', 'error'],
+} as const;
+
+/** The end that a fault has in mind for a batch. */
+function fateOf(faults: readonly BatchAction[]): Fate | null {
+  for (const fault of faults) {
+    if (fault.do === 'fail') {
+      const { code, message = 'The batch failed.', line = null, share = 0 } = fault;
+      return { end: 'failed', share, errors: [{ code, message, line, param: null }] };
+    }
+    if (fault.do === 'expire') return { end: 'expired', share: fault.share ?? 0.5, errors: [] };
+    if (fault.do === 'cancel') return { end: 'cancelled', share: fault.share ?? 0.5, errors: [] };
+    if (fault.do === 'stall') return { end: 'stalled', share: fault.share ?? 0.5, errors: [] };
+  }
+  return null;
+}
+
+/** A batch whose phases take longer than 24 h together expires with what it has by then. */
+function expiryOf(plan: Plan): Fate | null {
+  if (plan.validating + plan.running + plan.finalizing <= WINDOW_MS) return null;
+  const share = Math.max(0, Math.min(1, (WINDOW_MS - plan.validating) / plan.running));
+  return { end: 'expired', share, errors: [] };
 }

@@ -1,10 +1,11 @@
 import { rename, rm } from 'node:fs/promises';
 import { isAbort } from '../core/errors.ts';
-import { sleepUntil } from './answering.ts';
-import { WireError } from './errors.ts';
+import type { Faults } from './faults/faults.ts';
+import { WireError } from './http/errors.ts';
 import { inputFileId } from './ids.ts';
 import { type FileFacts, type FileRecord, TERMINAL } from './records.ts';
 import { scanFile } from './scan.ts';
+import { sleepUntil } from './sleep.ts';
 import { contentPath, draw, indexPath, note, randomFor, type State, sped } from './state.ts';
 
 /** An upload whose bytes are on disk. */
@@ -20,11 +21,13 @@ export interface ReceivedFile {
 /** The files of the service: their quota, their becoming ready, their end. */
 export class Files {
   readonly #state: State;
+  readonly #faults: Faults;
   /** The pass over each input file that is being read. */
   readonly #scans = new Map<string, Promise<FileFacts>>();
 
-  constructor(state: State) {
+  constructor(state: State, faults: Faults) {
     this.#state = state;
+    this.#faults = faults;
   }
 
   /** Goes on with what a restart found. */
@@ -55,20 +58,27 @@ export class Files {
     const id = inputFileId(switches);
     await rename(received.path, contentPath(this.#state, id));
     const now = clock.now();
+    const number = ledger.nextFileNumber();
+    const faults = this.#faults.forFile(number);
     const life = received.lifeSeconds ?? switches.inputLifeSeconds;
-    const pending = draw(
-      switches.pendingSeconds,
-      randomFor(this.#state, `file ${ledger.files.size}`),
-    );
+    let pending = draw(switches.pendingSeconds, randomFor(this.#state, `file ${number}`));
+    let visibleAt = now;
+    for (const fault of faults) {
+      if (fault.do === 'pending') pending = fault.seconds * 1000;
+      if (fault.do === 'hide') visibleAt = now + fault.ms;
+    }
+    const broken = faults.some((fault) => fault.do === 'error');
     const file: FileRecord = {
       id,
       filename: received.filename,
       bytes: received.bytes,
       purpose: received.purpose,
-      status: pending === 0 ? 'processed' : 'pending',
+      status: broken ? 'error' : pending === 0 ? 'processed' : 'pending',
       createdAt: now,
       readyAt: now + sped(this.#state, pending),
       expiresAt: life === null ? null : now + life * 1000,
+      visibleAt,
+      content: true,
       facts: null,
     };
     ledger.commit({ file });
@@ -90,6 +100,13 @@ export class Files {
     const file = this.#state.ledger.files.get(id);
     if (file === undefined) throw new WireError('fileNotFound', { id });
     return file;
+  }
+
+  /** What lists show, oldest first. */
+  visible(): FileRecord[] {
+    this.expire();
+    const now = this.#state.options.clock.now();
+    return [...this.#state.ledger.files.values()].filter((file) => file.visibleAt <= now);
   }
 
   /** What the pass over an input file found; waits for it. */

@@ -2,20 +2,28 @@
  * The local service: the Azure OpenAI Global Batch API and the OpenAI Batch API on this machine,
  * over real HTTP, with no model behind it and no cost.
  */
+import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { modelAnswerer, unansweredLine } from './answers.ts';
 import { Batches } from './batches.ts';
+import { Faults } from './faults/faults.ts';
+import type { FaultScript } from './faults/rules.ts';
+import { parseFaultScript } from './faults/script.ts';
 import { Files } from './files.ts';
+import { buildServer } from './http/server.ts';
 import { Ledger } from './ledger.ts';
 import { Lives } from './lives.ts';
+import { lockDirectory } from './lock.ts';
 import { type AccessEntry, Log, type TransitionEntry } from './logs.ts';
 import { type EmulatorOptions, type Resolved, resolveOptions } from './options.ts';
-import { buildServer } from './server.ts';
 import type { State } from './state.ts';
 
+export type { EmulatedRequest, EmulatedResponse } from './answers/answerer.ts';
+export { type VirtualClock, virtualClock } from './clock.ts';
+export type { FaultRule, FaultScript, Foreign } from './faults/rules.ts';
+export { parseFaultScript } from './faults/script.ts';
 export { EMULATOR_KEY } from './key.ts';
 export type { AccessEntry, TransitionEntry } from './logs.ts';
 export type { EmulatorOptions } from './options.ts';
@@ -30,6 +38,12 @@ export interface Emulator {
   accessLog(): AccessEntry[];
   /** The changes of state of files and batches, oldest first. */
   eventLog(): TransitionEntry[];
+  /** Puts a fault script in the place of the present one; counts begin anew. */
+  setFaults(script: FaultScript): Promise<void>;
+  /** How often each rule of the fault script has acted. */
+  faultHits(): number[];
+  /** Changes the enqueued tokens that each deployment admits; null for no limit. */
+  setEnqueuedTokens(limit: number | null): void;
   /** Stops at once; what is running goes on when the same data directory is started again. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -37,7 +51,8 @@ export interface Emulator {
 
 /**
  * Starts a service and resolves when it takes calls. Throws a UsageError for options that cannot
- * be, and `data_damaged` for a data directory that cannot be read.
+ * be, `data_in_use` for a data directory that another emulator holds, and `data_damaged` for one that
+ * cannot be read.
  */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const resolved = resolveOptions(options);
@@ -45,11 +60,11 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const stop = new AbortController();
   const tasks = new Set<Promise<void>>();
   const state = openState(resolved, directory, stop.signal, tasks);
-  const files = new Files(state);
-  const lives = new Lives(state, files, modelAnswerer(state), unansweredLine(resolved.switches));
-  const app = await buildServer(state, files, new Batches(state, files, lives));
-  files.resume();
-  lives.resume();
+  const faults = new Faults(resolved.faults, resolved.seed);
+  const files = new Files(state, faults);
+  const lives = new Lives(state, faults, files);
+  const batches = new Batches(state, faults, files, lives);
+  const app = await buildServer(state, faults, files, batches);
   const end = async () => {
     stop.abort();
     await app.close();
@@ -57,10 +72,16 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     state.ledger.close();
     state.access.close();
     state.events.close();
+    state.unlock();
     if (resolved.data === null) await rm(directory, { recursive: true, force: true });
   };
   try {
     await app.listen({ host: resolved.host, port: resolved.port });
+    files.resume();
+    lives.resume();
+    // After a restart they are there already.
+    const foreigners = state.ledger.batches.size === 0 ? (resolved.faults.foreign ?? []) : [];
+    for (const foreign of foreigners) await batches.addForeign(foreign);
   } catch (error) {
     await end();
     throw error;
@@ -75,6 +96,15 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     key: resolved.key,
     accessLog: () => state.access.entries(),
     eventLog: () => state.events.entries(),
+    async setFaults(script) {
+      const parsed = parseFaultScript(script);
+      faults.replace(parsed);
+      for (const foreign of parsed.foreign ?? []) await batches.addForeign(foreign);
+    },
+    faultHits: () => faults.hits(),
+    setEnqueuedTokens(limit) {
+      state.quota.enqueuedTokens = limit;
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -86,8 +116,19 @@ function openState(
   closing: AbortSignal,
   tasks: Set<Promise<void>>,
 ): State {
-  const ledger = Ledger.open(directory);
-  const failures: unknown[] = [];
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const unlock = lockDirectory(directory);
+  let ledger: Ledger;
+  try {
+    ledger = Ledger.open(directory);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+  // Nobody awaits these, and a mistake must not stay silent.
+  const failed = (error: unknown) => {
+    process.emitWarning(error instanceof Error ? error : String(error));
+  };
   return {
     options,
     directory,
@@ -95,13 +136,13 @@ function openState(
     access: new Log<AccessEntry>(join(directory, 'access.ndjson'), options.log),
     events: new Log<TransitionEntry>(join(directory, 'events.ndjson'), options.log),
     closing,
-    failures,
+    unlock,
+    quota: { enqueuedTokens: options.enqueuedTokens },
+    failed,
     background: (work) => {
       const task = work
         .catch((error: unknown) => {
-          failures.push(error);
-          // Nobody awaits it, and a mistake of ours must not stay silent.
-          if (!closing.aborted) process.emitWarning(error instanceof Error ? error : String(error));
+          if (!closing.aborted) failed(error);
         })
         .finally(() => tasks.delete(task));
       tasks.add(task);

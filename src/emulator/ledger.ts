@@ -27,6 +27,8 @@ export class Ledger {
   readonly files = new Map<string, FileRecord>();
   readonly batches = new Map<string, BatchRecord>();
   readonly #descriptor: number;
+  #fileNumber = 0;
+  #closed = false;
 
   private constructor(path: string) {
     if (existsSync(path)) this.#read(path);
@@ -44,10 +46,17 @@ export class Ledger {
     return new Ledger(join(directory, 'journal.ndjson'));
   }
 
-  /** Applies the changes together. */
+  /** Applies the changes together. Throws `closed` after `close`. */
   commit(...changes: readonly Change[]): void {
+    if (this.#closed) throw new MillraceError('closed', 'the emulator is closed');
     writeSync(this.#descriptor, `${JSON.stringify(changes)}\n`);
     for (const change of changes) this.#apply(change);
+  }
+
+  /** Counts the uploads from 1; after a restart it goes on above the files that are still there. */
+  nextFileNumber(): number {
+    this.#fileNumber = Math.max(this.#fileNumber, this.files.size) + 1;
+    return this.#fileNumber;
   }
 
   /** Tokens charged on a deployment. */
@@ -62,6 +71,7 @@ export class Ledger {
   }
 
   close(): void {
+    this.#closed = true;
     closeSync(this.#descriptor);
   }
 

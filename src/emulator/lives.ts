@@ -1,7 +1,12 @@
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
-import { type Outcome, type Question, sleepUntil, writeAnswers } from './answering.ts';
+import { errorCode } from '../core/errors.ts';
+import { type Answerer, writeAnswers } from './answering.ts';
+import { answererOf } from './answers/answerer.ts';
+import { type UnansweredCode, unansweredLine } from './answers/output-lines.ts';
+import { hash } from './answers/words.ts';
+import { deform } from './deform.ts';
+import type { Faults } from './faults/faults.ts';
 import type { Files } from './files.ts';
-import { hash } from './model.ts';
 import {
   type BatchRecord,
   type BatchStatus,
@@ -10,40 +15,29 @@ import {
   type Progress,
   TERMINAL,
 } from './records.ts';
+import { sleepUntil } from './sleep.ts';
 import { contentPath, indexPath, note, type State, sped, workPath } from './state.ts';
 import { validate } from './validation.ts';
-
-/** Makes the answerer of one batch. */
-export type AnswererOf = (
-  batch: BatchRecord,
-) => (questions: readonly Question[]) => readonly Outcome[] | Promise<readonly Outcome[]>;
-
-/** Makes the line of a request that was never answered. */
-export type UnansweredLine = (
-  question: Question,
-  code: 'batch_expired' | 'batch_cancelled',
-) => Outcome;
 
 /**
  * The lives of the batches. Each runs by itself from state to state, sleeping until the next is
  * due, and every step is in the ledger, so that a new process goes on where the last one stood.
  *
- * validating -> in_progress -> finalizing -> completed; validating -> failed; in_progress and
- * finalizing -> expired where the profile has it; any of them -> cancelling -> cancelled.
+ * validating -> in_progress -> finalizing -> completed; validating -> failed; any of these ->
+ * cancelling -> cancelled. A batch with a fate leaves in_progress for failed, expired or cancelling
+ * when the share of it is answered that the fate names.
  */
 export class Lives {
   readonly #state: State;
+  readonly #faults: Faults;
   readonly #files: Files;
-  readonly #answerer: AnswererOf;
-  readonly #unanswered: UnansweredLine;
   /** Aborts what a batch is doing when it is cancelled. */
   readonly #running = new Map<string, AbortController>();
 
-  constructor(state: State, files: Files, answerer: AnswererOf, unanswered: UnansweredLine) {
+  constructor(state: State, faults: Faults, files: Files) {
     this.#state = state;
+    this.#faults = faults;
     this.#files = files;
-    this.#answerer = answerer;
-    this.#unanswered = unanswered;
   }
 
   /** Goes on with what a restart found. */
@@ -54,7 +48,15 @@ export class Lives {
   }
 
   begin(batch: BatchRecord): void {
-    this.#state.background(this.#live(batch.id));
+    const life = this.#live(batch.id).catch(async (error: unknown) => {
+      if (this.#state.closing.aborted) return;
+      // A full disk, say: the caller has to see an end.
+      this.#state.failed(error);
+      const message = 'The emulator could not go on with this batch.';
+      const errors = [{ code: 'internal_error', message, line: null, param: null }];
+      this.#finish({ ...this.#get(batch.id), errors }, 'failed', null, null);
+    });
+    this.#state.background(life);
   }
 
   cancel(batch: BatchRecord): BatchRecord {
@@ -97,31 +99,36 @@ export class Lives {
     if (!(await this.#until(batch.dueAt, signal))) return;
     const facts = await this.#facts(batch);
     if (signal.aborted) return;
-    const errors = validate(batch, facts, this.#state.options);
+    const errors = validate(batch, facts, this.#state);
     const requests = facts?.requests ?? null;
     if (errors.length > 0) {
       await this.#fail({ ...batch, errors, requests });
       return;
     }
-    const now = this.#now();
+    const running = batch.plan.running * (batch.fate?.share ?? 1);
     this.#move({ ...batch, requests }, 'in_progress', {
-      dueAt: now + sped(this.#state, batch.plan.running),
+      dueAt: this.#now() + sped(this.#state, running),
     });
   }
 
   async #inProgress(batch: BatchRecord, signal: AbortSignal): Promise<void> {
-    const requests = batch.requests ?? 0;
-    const expiry = this.#expiry(batch, signal);
-    try {
-      const progress = await this.#answer(batch, expiry.signal);
-      const done =
-        progress.position === requests && (await this.#until(batch.dueAt, expiry.signal));
-      if (signal.aborted) return;
-      if (!done) return await this.#expire(batch.id);
-      const due = this.#now() + sped(this.#state, batch.plan.finalizing);
-      this.#move(this.#get(batch.id), 'finalizing', { dueAt: due });
-    } finally {
-      expiry.stop();
+    const answered = await this.#answer(batch, signal);
+    if (!answered || !(await this.#until(batch.dueAt, signal))) return;
+    const now = this.#get(batch.id);
+    switch (batch.fate?.end) {
+      case 'expired':
+        return this.#expire(now);
+      case 'cancelled':
+        this.cancel(now);
+        return;
+      case 'failed':
+        return this.#end({ ...now, errors: batch.fate.errors }, 'failed');
+      case 'stalled':
+        return this.#stall(now, signal);
+      default:
+        this.#move(now, 'finalizing', {
+          dueAt: this.#now() + sped(this.#state, batch.plan.finalizing),
+        });
     }
   }
 
@@ -136,55 +143,66 @@ export class Lives {
     await this.#end(this.#get(batch.id), 'cancelled');
   }
 
-  async #expire(id: string): Promise<void> {
+  /** Nothing more happens, until it is cancelled or the profile lets it expire. */
+  async #stall(batch: BatchRecord, signal: AbortSignal): Promise<void> {
+    const { expires } = this.#state.options.switches;
+    const reached = await this.#until(expires ? batch.expiresAt : Infinity, signal);
+    if (reached) await this.#expire(batch);
+  }
+
+  async #expire(batch: BatchRecord): Promise<void> {
     if (this.#state.options.switches.expiredLines === 'error') {
-      await this.#answerNot(this.#get(id), 'batch_expired');
+      await this.#answerNot(batch, 'batch_expired');
     }
-    await this.#end(this.#get(id), 'expired');
+    await this.#end(this.#get(batch.id), 'expired');
   }
 
-  /** A signal that also aborts at the batch's expiry, if the profile has one. */
-  #expiry(batch: BatchRecord, signal: AbortSignal): { signal: AbortSignal; stop: () => void } {
-    const stop = () => timer.abort();
-    const timer = new AbortController();
-    if (!this.#state.options.switches.expires) return { signal, stop };
-    const over = new AbortController();
-    const waiting = AbortSignal.any([signal, timer.signal]);
-    const wait = this.#until(batch.expiresAt, waiting).then((reached) => {
-      if (reached) over.abort();
-    });
-    this.#state.background(wait);
-    return { signal: AbortSignal.any([signal, over.signal]), stop };
-  }
-
-  #answer(batch: BatchRecord, signal: AbortSignal): Promise<Progress> {
+  /** Answers what is to be answered. False when it was stopped on the way. */
+  async #answer(batch: BatchRecord, signal: AbortSignal): Promise<boolean> {
     const { clock } = this.#state.options;
+    const requests = Math.floor((batch.requests ?? 0) * (batch.fate?.share ?? 1));
+    const answerer = await answererOf(this.#state, this.#faults, batch);
     const startedAt = batch.times.in_progress ?? this.#now();
-    return writeAnswers({
-      ...this.#paths(batch),
-      seed: this.#orderSeed(batch),
-      requests: batch.requests ?? 0,
-      answer: this.#answerer(batch),
-      progress: batch.progress,
-      checkpoint: (progress) => this.#checkpoint(batch.id, progress),
-      pace: { startedAt, runMs: batch.dueAt - startedAt, clock },
-      signal,
-    });
+    const pace = { startedAt, runMs: batch.dueAt - startedAt, clock };
+    const checkpoint = (progress: Progress) => this.#checkpoint(batch.id, progress);
+    // What really works takes its own time.
+    const paced = 'now' in answerer ? pace : null;
+    const wanted = { requests, answerer, pace: paced, checkpoint, signal };
+    const progress = await this.#write(batch, wanted);
+    return progress.position >= requests && !signal.aborted;
   }
 
   /** Writes a line for each request that has no answer. They count as neither done nor failed. */
-  async #answerNot(batch: BatchRecord, code: 'batch_expired' | 'batch_cancelled'): Promise<void> {
+  async #answerNot(batch: BatchRecord, code: UnansweredCode): Promise<void> {
     if (batch.requests === null) return;
+    const { switches } = this.#state.options;
     const { completed, failed } = batch.progress;
-    await writeAnswers({
-      ...this.#paths(batch),
-      seed: this.#orderSeed(batch),
+    await this.#write(batch, {
       requests: batch.requests,
-      answer: (questions) => questions.map((question) => this.#unanswered(question, code)),
-      progress: batch.progress,
-      checkpoint: (progress) => this.#checkpoint(batch.id, { ...progress, completed, failed }),
+      answerer: { width: 1, now: (question) => unansweredLine(question, code, switches) },
       pace: null,
+      checkpoint: (progress) => this.#checkpoint(batch.id, { ...progress, completed, failed }),
       signal: this.#state.closing,
+    });
+  }
+
+  #write(
+    batch: BatchRecord,
+    wanted: {
+      requests: number;
+      answerer: Answerer;
+      pace: Parameters<typeof writeAnswers>[0]['pace'];
+      checkpoint: (progress: Progress) => void;
+      signal: AbortSignal;
+    },
+  ): Promise<Progress> {
+    const { switches, seed } = this.#state.options;
+    const order = switches.shuffled ? hash(`order ${batch.number}`, seed) : null;
+    return writeAnswers({
+      ...this.#paths(batch),
+      seed: order,
+      progress: batch.progress,
+      ...wanted,
     });
   }
 
@@ -197,12 +215,18 @@ export class Lives {
   }
 
   /** Puts the files in their place and ends the batch, in one commit. */
-  async #end(batch: BatchRecord, status: 'completed' | 'expired' | 'cancelled'): Promise<void> {
+  async #end(
+    batch: BatchRecord,
+    status: 'completed' | 'failed' | 'expired' | 'cancelled',
+  ): Promise<void> {
+    if (this.#state.closing.aborted) return;
     const { switches } = this.#state.options;
     const { outputBytes, errorBytes } = batch.progress;
-    const output = outputBytes > 0 ? await this.#publish(batch, 'output') : null;
     const emptyErrors = status === 'completed' && switches.zeroByteErrorFile;
-    const error = errorBytes > 0 || emptyErrors ? await this.#publish(batch, 'error') : null;
+    const named = (which: 'output' | 'error', there: boolean) =>
+      there && !batch.withheld.includes(which) ? this.#publish(batch, which) : null;
+    const output = await named('output', outputBytes > 0);
+    const error = await named('error', errorBytes > 0 || emptyErrors);
     this.#finish(batch, status, output, error);
     await rm(this.#paths(batch).outputPath, { force: true });
     await rm(this.#paths(batch).errorPath, { force: true });
@@ -241,17 +265,16 @@ export class Lives {
 
   async #publish(batch: BatchRecord, which: 'output' | 'error'): Promise<FileRecord> {
     const id = which === 'output' ? batch.outputName : batch.errorName;
-    const paths = this.#paths(batch);
+    const { outputPath, errorPath } = this.#paths(batch);
+    const made = which === 'output' ? outputPath : errorPath;
     const path = contentPath(this.#state, id);
-    const made = which === 'output' ? paths.outputPath : paths.errorPath;
-    // A kill between this rename and the commit leaves the file in its place already.
-    await rename(made, path).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error;
-      const { outputBytes, errorBytes } = batch.progress;
-      const there = await stat(path).catch(() => null);
-      if (there === null && (which === 'output' ? outputBytes : errorBytes) > 0) throw error;
-      if (there === null) await writeFile(path, '', { mode: 0o600 });
-    });
+    try {
+      if (which === 'output') await deform(made, this.#faults.forOutput(batch.number));
+      await rename(made, path);
+    } catch (error) {
+      // A kill between this rename and the commit leaves the file in its place already.
+      if (errorCode(error) !== 'ENOENT') throw error;
+    }
     return this.#record(batch, id, which, (await stat(path)).size);
   }
 
@@ -272,6 +295,8 @@ export class Lives {
       createdAt: now,
       readyAt: now,
       expiresAt: life === null ? null : now + life * 1000,
+      visibleAt: now,
+      content: !batch.lostContent,
       facts: null,
     };
   }
@@ -304,11 +329,6 @@ export class Lives {
       outputPath: workPath(this.#state, `${batch.id}.output`),
       errorPath: workPath(this.#state, `${batch.id}.error`),
     };
-  }
-
-  #orderSeed(batch: BatchRecord): number | null {
-    const { switches, seed } = this.#state.options;
-    return switches.shuffled ? hash(`order ${batch.number}`, seed) : null;
   }
 
   #get(id: string): BatchRecord {

@@ -41,6 +41,7 @@ export class Log<T> {
   readonly #descriptor: number;
   readonly #listener: ((entry: T) => void) | undefined;
   #entries: T[] = [];
+  #closed = false;
 
   constructor(path: string, listener?: (entry: T) => void) {
     this.#descriptor = openSync(path, 'a', 0o600);
@@ -48,6 +49,8 @@ export class Log<T> {
   }
 
   add(entry: T): void {
+    // A call that was cut by the close may still come to its end.
+    if (this.#closed) return;
     this.#entries.push(entry);
     if (this.#entries.length > 2 * KEPT) this.#entries = this.#entries.slice(-KEPT);
     writeSync(this.#descriptor, `${JSON.stringify(entry)}\n`);
@@ -60,6 +63,7 @@ export class Log<T> {
   }
 
   close(): void {
+    this.#closed = true;
     closeSync(this.#descriptor);
   }
 }

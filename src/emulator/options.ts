@@ -1,5 +1,9 @@
 import { type Clock, systemClock } from '../core/clock.ts';
 import { UsageError } from '../core/errors.ts';
+import type { EmulatedRequest, EmulatedResponse } from './answers/answerer.ts';
+import type { Upstream } from './answers/upstream.ts';
+import type { FaultScript } from './faults/rules.ts';
+import { parseFaultScript } from './faults/script.ts';
 import { EMULATOR_KEY } from './key.ts';
 import type { AccessEntry, TransitionEntry } from './logs.ts';
 import { PROFILES, type Profile, type Switches } from './profiles.ts';
@@ -28,6 +32,23 @@ export interface EmulatorOptions {
   enqueuedTokens?: number;
   /** Names of the deployments there are. Default: any name is one. */
   deployments?: readonly string[];
+  /** What goes wrong. Default: nothing. */
+  faults?: FaultScript;
+  /** Adds the calls under `/emulator` that change faults and quota. Default false. */
+  control?: boolean;
+  /**
+   * Answers in the model's place, with a text or with a whole body, for example
+   * `({ body }) => (body.model === 'a' ? 'yes' : { status_code: 429, body: {} })`.
+   */
+  answer?: (request: EmulatedRequest) => EmulatedResponse | Promise<EmulatedResponse>;
+  /** Base URL of an OpenAI-compatible server that answers in the model's place, such as `http://127.0.0.1:11434/v1`. */
+  upstream?: string;
+  /** Sent upstream as a Bearer token. Default: none. */
+  upstreamKey?: string;
+  /** Put in the place of each request's `model` on the way upstream. Default: it stays. */
+  upstreamModel?: string;
+  /** Requests of one batch that are open upstream, or in `answer`, at one time. Default 16. */
+  concurrency?: number;
   /** Sees every entry of both logs as it is written. */
   log?: (entry: AccessEntry | TransitionEntry) => void;
 }
@@ -45,6 +66,11 @@ export interface Resolved {
   readonly seed: number;
   readonly enqueuedTokens: number | null;
   readonly deployments: ReadonlySet<string> | null;
+  readonly faults: FaultScript;
+  readonly control: boolean;
+  readonly answer: EmulatorOptions['answer'];
+  readonly upstream: Upstream | null;
+  readonly concurrency: number;
   readonly log: ((entry: AccessEntry | TransitionEntry) => void) | undefined;
 }
 
@@ -70,6 +96,10 @@ export function resolveOptions(options: EmulatorOptions): Resolved {
   if (enqueuedTokens !== null && !(enqueuedTokens >= 0)) {
     throw new UsageError(`enqueuedTokens is ${enqueuedTokens}; it must not be negative`);
   }
+  const concurrency = options.concurrency ?? 16;
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new UsageError(`concurrency is ${concurrency}; it must be a whole number above 0`);
+  }
   return {
     port: options.port ?? 0,
     host,
@@ -82,8 +112,25 @@ export function resolveOptions(options: EmulatorOptions): Resolved {
     seed: options.seed ?? 1,
     enqueuedTokens,
     deployments: options.deployments === undefined ? null : new Set(options.deployments),
+    faults: parseFaultScript(options.faults ?? {}),
+    control: options.control ?? false,
+    answer: options.answer,
+    upstream: upstreamOf(options),
+    concurrency,
     log: options.log,
   };
+}
+
+function upstreamOf(options: EmulatorOptions): Upstream | null {
+  const { upstream, upstreamKey = null, upstreamModel = null, answer } = options;
+  if (upstream === undefined) return null;
+  if (answer !== undefined) {
+    throw new UsageError('answer and upstream both give the answers; choose one of them');
+  }
+  if (!URL.canParse(upstream) || !/^https?:/.test(upstream)) {
+    throw new UsageError(`upstream is ${upstream}; it must be an http or https URL`);
+  }
+  return { url: upstream, key: upstreamKey, model: upstreamModel };
 }
 
 /** Whether an address or a host name is this machine only. */

@@ -38,8 +38,8 @@ export interface Switches {
   readonly listObject: boolean;
   /** Order of the list of batches when the caller asks for none. */
   readonly listOrder: 'newest' | 'oldest';
-  /** Whether the list of batches takes `$filter` and `$orderby`. */
-  readonly listFilter: boolean;
+  /** Who may use `$filter` and `$orderby` on the list of batches; others are not heard. */
+  readonly listFilter: 'preview' | 'always' | 'never';
   readonly auth: 'api-key' | 'bearer' | 'both';
   /** Path prefixes that are served; `{d}` stands for a deployment's name. */
   readonly paths: readonly string[];
@@ -77,6 +77,10 @@ export interface Switches {
   /** Input files without an expiry, and with one. */
   readonly maxFiles: number;
   readonly maxFilesWithExpiry: number;
+  /** First api-version that heeds `expires_after`; earlier ones ignore it. Null for all. */
+  readonly expiresAfterFrom: string | null;
+  /** First api-version that knows the purpose `batch`. Null for all. */
+  readonly batchFrom: string | null;
   /** Bounds of `expires_after.seconds`. */
   readonly expiresAfter: readonly [number, number];
   /** How long a batch input lives when the caller does not say; null for ever. */
@@ -95,6 +99,10 @@ export interface Switches {
   readonly expiredLines: 'error' | 'missing';
   /** What becomes of the requests that a cancelled batch did not answer. */
   readonly cancelledLines: 'error' | 'missing';
+  /** The `model` of a chat answer: the base model's version, or what was asked for. */
+  readonly chatModel: 'version' | 'asked';
+  /** Whether `usage` of a chat answer has details. */
+  readonly usageDetails: boolean;
   /** Whether chat answers carry content filter results. */
   readonly contentFilter: boolean;
 
@@ -107,7 +115,8 @@ export interface Switches {
   readonly cancellingSeconds: Seconds;
 }
 
-const ALL_PATHS = ['/openai', '/openai/v1', '/openai/deployments/{d}', '/v1'] as const;
+// The guide's own curl line for the list of batches has no /openai before it: hence the empty one.
+const ALL_PATHS = ['', '/openai', '/openai/v1', '/openai/deployments/{d}', '/v1'] as const;
 
 const DAY_SECONDS = 24 * 60 * 60;
 
@@ -130,7 +139,7 @@ const azure: Switches = {
   listEnvelope: 'data',
   listObject: false,
   listOrder: 'newest',
-  listFilter: true,
+  listFilter: 'preview',
   auth: 'both',
   paths: ALL_PATHS,
   apiVersion: 'required',
@@ -152,6 +161,8 @@ const azure: Switches = {
   maxFileBytes: 200_000_000,
   maxFiles: 500,
   maxFilesWithExpiry: 10_000,
+  expiresAfterFrom: '2025-03-01',
+  batchFrom: '2024-07-01',
   expiresAfter: [259_200, 30 * DAY_SECONDS], // 3 days, the floor that was seen; 30 days
   inputLifeSeconds: null,
   outputLifeSeconds: null,
@@ -162,6 +173,8 @@ const azure: Switches = {
   serverErrorsIn: 'error',
   expiredLines: 'error',
   cancelledLines: 'missing',
+  chatModel: 'version',
+  usageDetails: false,
   contentFilter: true,
 
   // The least and the most of the four jobs that the base documents recorded.
@@ -206,7 +219,7 @@ const openai: Switches = {
   ids: 'openai',
   uploadStatus: 200,
   listObject: true,
-  listFilter: false,
+  listFilter: 'never',
   apiVersion: 'optional',
   requestIdHeader: 'x-request-id',
   tokenLimit: 'fail',
@@ -221,12 +234,16 @@ const openai: Switches = {
   maxRequestsPerFile: 50_000,
   maxFilesWithExpiry: Number.MAX_SAFE_INTEGER,
   maxFiles: Number.MAX_SAFE_INTEGER,
+  expiresAfterFrom: null,
+  batchFrom: null,
   expiresAfter: [3600, 30 * DAY_SECONDS],
   inputLifeSeconds: 30 * DAY_SECONDS,
   outputLifeSeconds: 30 * DAY_SECONDS,
   expires: true,
   lineIds: true,
   serverErrorsIn: 'output',
+  chatModel: 'asked',
+  usageDetails: true,
   contentFilter: false,
   pendingSeconds: [0, 0],
   validatingSeconds: [20, 60],

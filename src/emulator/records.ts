@@ -51,6 +51,10 @@ export interface FileRecord {
   /** When a pending file may become processed. */
   readonly readyAt: number;
   readonly expiresAt: number | null;
+  /** Lists do not show it before; calls by its id do. */
+  readonly visibleAt: number;
+  /** False when the bytes are not there, although the file is named. */
+  readonly content: boolean;
   /** Null for what is not batch input, and until the file was read. */
   readonly facts: FileFacts | null;
 }
@@ -85,6 +89,16 @@ export interface Plan {
   readonly cancelling: number;
 }
 
+/** How a batch ends if not by being completed. */
+export interface Fate {
+  /** `stalled` never ends by itself. */
+  readonly end: 'failed' | 'expired' | 'cancelled' | 'stalled';
+  /** Part of its requests that is answered first, 0 to 1. */
+  readonly share: number;
+  /** Of a failed one. */
+  readonly errors: readonly ValidationError[];
+}
+
 /** A batch of the service. Times in ms since the epoch. */
 export interface BatchRecord {
   readonly id: string;
@@ -100,6 +114,13 @@ export interface BatchRecord {
   /** When each state was entered. */
   readonly times: Partial<Record<BatchStatus, number>>;
   readonly plan: Plan;
+  /** Drawn when it was made: by a fault, or because 24 h will not be enough. */
+  readonly fate: Fate | null;
+  /** Files that it will not name, and whether what it names is there: faults. */
+  readonly withheld: readonly ('output' | 'error')[];
+  readonly lostContent: boolean;
+  /** Lists do not show it before; calls by its id do. */
+  readonly visibleAt: number;
   /** When the present phase is over, at the earliest. */
   readonly dueAt: number;
   /** The deployment that its tokens are charged to, or null when the file names none. */

@@ -1,8 +1,8 @@
 import { open, writeFile } from 'node:fs/promises';
+import { isObject, type PromptCounter, promptCounter } from './answers/tokens.ts';
 import { eachLine, isBlank } from './lines.ts';
 import type { Switches } from './profiles.ts';
 import type { FileFacts, ValidationError } from './records.ts';
-import { isObject, type PromptCounter, promptCounter } from './tokens.ts';
 
 /** Errors that one file reports at most. */
 const MAX_ERRORS = 50;
@@ -117,7 +117,7 @@ class Scan {
     if (!this.#envelope(request)) return 0;
     const body = request.body;
     if (!isObject(body)) return 0;
-    const size = counter.measure(body);
+    const size = counter.measure(this.#url ?? '', body);
     this.#characters += size.characters;
     return size.tokens;
   }

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { type Random, seededRandom } from '../core/clock.ts';
+import { hash } from './answers/words.ts';
 import type { Ledger } from './ledger.ts';
 import type { AccessEntry, Log, TransitionEntry } from './logs.ts';
-import { hash } from './model.ts';
 import type { Resolved } from './options.ts';
 import type { Seconds } from './profiles.ts';
 
@@ -13,12 +13,16 @@ export interface State {
   readonly ledger: Ledger;
   readonly access: Log<AccessEntry>;
   readonly events: Log<TransitionEntry>;
+  /** Gives the data directory back. */
+  readonly unlock: () => void;
+  /** Enqueued tokens that each deployment admits now, or null for no limit. */
+  readonly quota: { enqueuedTokens: number | null };
   /** Aborts when the emulator closes. */
   readonly closing: AbortSignal;
   /** Runs work in the background; close waits for it. */
   readonly background: (work: Promise<void>) => void;
-  /** Errors of our own that a caller saw as 500, and failures of work in the background. */
-  readonly failures: unknown[];
+  /** Tells of an error that nobody awaits: one that a caller saw as 500, or in the background. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** The content of a file of the service. */

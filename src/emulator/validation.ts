@@ -1,7 +1,7 @@
-import { CATALOGUE, fill } from './errors.ts';
-import type { Resolved } from './options.ts';
+import { CATALOGUE, fill } from './http/errors.ts';
 import type { BatchRecord, FileFacts, ValidationError } from './records.ts';
 import { operationOf } from './scan.ts';
+import type { State } from './state.ts';
 
 /**
  * Why a batch fails, from what its file holds and what was asked for; empty when it may run.
@@ -10,8 +10,9 @@ import { operationOf } from './scan.ts';
 export function validate(
   batch: BatchRecord,
   facts: FileFacts | null,
-  options: Resolved,
+  state: State,
 ): readonly ValidationError[] {
+  const { options } = state;
   const { switches } = options;
   if (batch.completionWindow !== '24h') {
     return [whole('invalid_request', "The completion window must be '24h'.", 'completion_window')];
@@ -50,17 +51,18 @@ export function validate(
       },
     ];
   }
-  if (!batch.charged) return [tokenLimitError(deployment ?? '', options)];
+  if (batch.fate?.end === 'failed' && batch.fate.share === 0) return batch.fate.errors;
+  if (!batch.charged) return [tokenLimitError(deployment ?? '', state)];
   return [];
 }
 
 /** The error of a batch that went beyond its deployment's enqueued tokens. */
-function tokenLimitError(deployment: string, options: Resolved): ValidationError {
+function tokenLimitError(deployment: string, { options, quota }: State): ValidationError {
   const { azure, openai } = CATALOGUE.tokenLimit;
   const style = options.switches.errorEnvelope === 'azure' ? azure : openai;
   const message = fill(style.message, {
     model: deployment,
-    limit: limitText(options.enqueuedTokens ?? 0),
+    limit: limitText(quota.enqueuedTokens ?? 0),
   });
   return whole('token_limit_exceeded', message.replace(/^token_limit_exceeded: /, ''));
 }

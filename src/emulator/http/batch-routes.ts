@@ -1,10 +1,13 @@
-import type { FastifyInstance } from 'fastify';
-import type { Batches, NewBatch } from './batches.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isObject } from '../answers/tokens.ts';
+import type { Batches, NewBatch } from '../batches.ts';
+import type { Switches } from '../profiles.ts';
+import type { BatchRecord } from '../records.ts';
+import type { State } from '../state.ts';
 import { WireError } from './errors.ts';
+import { parseFilter, parseOrder } from './filter.ts';
+import { apiVersion } from './guard.ts';
 import { pageOf } from './pages.ts';
-import type { Switches } from './profiles.ts';
-import type { State } from './state.ts';
-import { isObject } from './tokens.ts';
 import { batchObject } from './wire.ts';
 
 interface ById {
@@ -29,8 +32,7 @@ export function batchRoutes(app: FastifyInstance, state: State, batches: Batches
   });
 
   app.get<Listing>('/batches', { config: { call: 'batches.list' } }, async (request) => {
-    const all = [...state.ledger.batches.values()];
-    if (switches.listOrder === 'newest') all.reverse();
+    const all = listed(request, batches, switches);
     const page = pageOf(all, request.query, LIST_BOUNDS);
     return {
       ...(switches.listObject ? { object: 'list' } : {}),
@@ -56,6 +58,25 @@ export function batchRoutes(app: FastifyInstance, state: State, batches: Batches
       return batchObject(batches.cancel(request.params.id), switches);
     },
   });
+}
+
+/** What a list holds, in its order. */
+function listed(
+  request: FastifyRequest<Listing>,
+  batches: Batches,
+  switches: Switches,
+): BatchRecord[] {
+  let all = batches.visible();
+  if (switches.listOrder === 'newest') all.reverse();
+  const version = apiVersion(request) ?? '';
+  const heard =
+    switches.listFilter === 'always' ||
+    (switches.listFilter === 'preview' && version.includes('preview'));
+  if (!heard) return all;
+  const { $filter, $orderby } = request.query;
+  if ($filter !== undefined && $filter !== '') all = all.filter(parseFilter($filter));
+  if ($orderby !== undefined && $orderby !== '') all.sort(parseOrder($orderby));
+  return all;
 }
 
 /** Reads a create call. What is wrong in its form is refused; what is wrong in its sense is not seen here. */

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import { isLoopback, type Resolved } from '../options.ts';
 import { WireError } from './errors.ts';
-import { isLoopback, type Resolved } from './options.ts';
 
 /** An api-version that a resource may be asked with. */
 const API_VERSION = /^(\d{4}-\d{2}-\d{2}(-preview)?|preview|latest|v1)$/;
@@ -29,8 +29,21 @@ export function guard(request: FastifyRequest, options: Resolved): void {
 /** Refuses a call of the versioned surface that names no version. */
 export function checkApiVersion(request: FastifyRequest, options: Resolved): void {
   if (options.switches.apiVersion !== 'required') return;
+  const version = apiVersion(request);
+  if (version === undefined || !API_VERSION.test(version)) throw new WireError('noRoute');
+}
+
+/** The api-version of the query, if there is one. */
+export function apiVersion(request: FastifyRequest): string | undefined {
   const version = (request.query as Record<string, unknown>)['api-version'];
-  if (typeof version !== 'string' || !API_VERSION.test(version)) throw new WireError('noRoute');
+  return typeof version === 'string' ? version : undefined;
+}
+
+/** Whether a call's api-version is at least this one. Calls without a dated version are new. */
+export function reaches(request: FastifyRequest, least: string | null): boolean {
+  const version = apiVersion(request);
+  if (least === null || version === undefined || !/^\d{4}-/.test(version)) return true;
+  return version.slice(0, least.length) >= least;
 }
 
 function hostName(header: string): string {

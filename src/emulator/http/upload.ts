@@ -3,10 +3,14 @@ import { rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
+import type { CallAction } from '../faults/rules.ts';
+import type { Files, ReceivedFile } from '../files.ts';
+import type { FileRecord } from '../records.ts';
+import { type State, workPath } from '../state.ts';
 import { WireError } from './errors.ts';
-import type { Files, ReceivedFile } from './files.ts';
-import type { FileRecord } from './records.ts';
-import { type State, workPath } from './state.ts';
+import { FaultAnswer } from './fault-hooks.ts';
+import { reaches } from './guard.ts';
+import { watchPartType } from './part-type.ts';
 
 let uploads = 0;
 
@@ -44,10 +48,11 @@ async function receive(
     files: 1,
     parts: 22,
   };
+  const isTyped = watchPartType(request.raw);
   for await (const part of request.parts({ limits })) {
     if (part.type === 'file') {
       filename = part.filename ?? '';
-      bytes = await store(part, path);
+      bytes = await store(part, path, request);
     } else {
       fields.set(part.fieldname, String(part.value));
     }
@@ -56,19 +61,41 @@ async function receive(
   const purpose = fields.get('purpose');
   if (purpose === undefined) throw new WireError('missingParameter', { param: 'purpose' });
   if (filename === null) throw new WireError('missingParameter', { param: 'file' });
-  if (purpose !== 'batch') throw new WireError('invalidParameter', { param: 'purpose' });
+  if (purpose !== 'batch' || !reaches(request, switches.batchFrom))
+    throw new WireError('invalidParameter', { param: 'purpose' });
   if (!filename.endsWith('.jsonl')) throw new WireError('wrongSuffix');
-  const lifeSeconds = expiryOf(fields, switches.expiresAfter);
+  if (!isTyped()) throw new WireError('noFileType');
+  const heeded = reaches(request, switches.expiresAfterFrom);
+  const lifeSeconds = heeded ? expiryOf(fields, switches.expiresAfter) : null;
   const file: ReceivedFile = { filename, bytes, path, purpose, lifeSeconds };
   files.checkQuota(lifeSeconds !== null);
   return files.add(file);
 }
 
 /** Bytes received; one more than the limit when there were too many. */
-async function store(part: MultipartFile, path: string): Promise<number> {
+async function store(part: MultipartFile, path: string, request: FastifyRequest): Promise<number> {
   const sink = createWriteStream(path, { flags: 'w', mode: 0o600, highWaterMark: 1024 * 1024 });
-  await pipeline(part.file, sink);
+  const fault = request.actions.find(
+    (action) => (action.do === 'answer' || action.do === 'cut-before') && action.afterBytes,
+  );
+  if (fault === undefined) await pipeline(part.file, sink);
+  else await pipeline(part.file, stoppedBy(fault, request), sink);
   return sink.bytesWritten;
+}
+
+/** Lets the bytes pass until a fault has seen enough of them. */
+function stoppedBy(fault: CallAction, request: FastifyRequest) {
+  return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let seen = 0;
+    for await (const block of source) {
+      seen += block.length;
+      if (fault.do === 'cut-before' && seen >= (fault.afterBytes ?? 0)) {
+        request.raw.socket.destroy();
+      }
+      if (fault.do === 'answer' && seen >= (fault.afterBytes ?? 0)) throw new FaultAnswer(fault);
+      yield block;
+    }
+  };
 }
 
 /** `expires_after` in its dotted and its bracketed spelling. */

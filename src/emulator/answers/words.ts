@@ -1,5 +1,4 @@
-import type { Random } from '../core/clock.ts';
-import { seededRandom } from '../core/clock.ts';
+import { type Random, seededRandom } from '../../core/clock.ts';
 
 /**
  * Words that are one token each when a space stands before them, in every encoding, so that a
@@ -29,16 +28,27 @@ export function writeText(random: Random, limit: number): Written {
   let tokens = 0;
   for (let word = 0; word < wanted; word += 1) {
     if (tokens >= limit) return { text, tokens, cut: true };
+    const place = word % WORDS_A_SENTENCE;
     // The first word stands without a space before it, so it is one whose bare form is a token too.
-    text += word === 0 ? 'The' : ` ${WORDS[Math.floor(random() * WORDS.length)]}`;
+    const start = word === 0 ? 'The' : ' The';
+    text += place === 0 ? start : ` ${WORDS[Math.floor(random() * WORDS.length)]}`;
     tokens += 1;
-    const ends = word === wanted - 1 || word % WORDS_A_SENTENCE === WORDS_A_SENTENCE - 1;
+    const ends = word === wanted - 1 || place === WORDS_A_SENTENCE - 1;
     if (ends && tokens < limit) {
       text += '.';
       tokens += 1;
     }
   }
   return { text, tokens, cut: false };
+}
+
+/** So many words, without a stop. */
+export function writeWords(random: Random, count: number): string {
+  let text = '';
+  for (let word = 0; word < count; word += 1) {
+    text += `${word === 0 ? '' : ' '}${WORDS[Math.floor(random() * WORDS.length)]}`;
+  }
+  return text;
 }
 
 /** A generator that is the same for the same request. */

@@ -1,9 +1,9 @@
-import { createReadStream } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
+import type { Files } from '../files.ts';
+import type { State } from '../state.ts';
+import { sendContent } from './content.ts';
 import { WireError } from './errors.ts';
-import type { Files } from './files.ts';
 import { pageOf } from './pages.ts';
-import { contentPath, type State } from './state.ts';
 import { receiveUpload } from './upload.ts';
 import { fileObject } from './wire.ts';
 
@@ -35,8 +35,7 @@ export function fileRoutes(app: FastifyInstance, state: State, files: Files): vo
     if (order !== 'asc' && order !== 'desc') {
       throw new WireError('invalidParameter', { param: 'order' });
     }
-    files.expire();
-    let all = [...state.ledger.files.values()];
+    let all = files.visible();
     if (purpose !== undefined) all = all.filter((file) => file.purpose === purpose);
     if (order === 'desc') all.reverse();
     const page = pageOf(all, request.query, LIST_BOUNDS);
@@ -60,11 +59,7 @@ export function fileRoutes(app: FastifyInstance, state: State, files: Files): vo
     async (request, reply) => {
       request.subject = request.params.id;
       const file = files.get(request.params.id);
-      reply.header('content-type', 'application/octet-stream');
-      reply.header('content-length', file.bytes);
-      return reply.send(
-        createReadStream(contentPath(state, file.id), { highWaterMark: 256 * 1024 }),
-      );
+      return sendContent(request, reply, file, state);
     },
   );
 

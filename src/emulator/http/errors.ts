@@ -1,4 +1,4 @@
-import type { Switches } from './profiles.ts';
+import type { Switches } from '../profiles.ts';
 
 /** What one refusal says, in each of the two envelopes. */
 interface Entry {
@@ -158,6 +158,56 @@ export const CATALOGUE = {
         'Enqueued token limit reached for {model} in organization org-emulator. Limit: {limit} enqueued tokens. Please try again once some in_progress batches have been completed.',
     },
   },
+  badRange: {
+    status: 416,
+    azure: { code: '416', message: 'The requested range cannot be satisfied.' },
+    openai: { code: null, message: 'The requested range cannot be satisfied.' },
+  },
+  modelNotFound: {
+    status: 404,
+    azure: {
+      code: 'DeploymentNotFound',
+      message: 'The API deployment for this resource does not exist.',
+    },
+    openai: {
+      code: 'model_not_found',
+      message: "The model '{id}' does not exist or you do not have access to it.",
+    },
+  },
+  invalidDeploymentType: {
+    status: 400,
+    azure: {
+      code: 'invalid_deployment_type',
+      message: 'The deployment type of the model does not support batch.',
+    },
+    openai: { code: 'invalid_deployment_type', message: 'The model does not support batch.' },
+  },
+  billingLimit: {
+    status: 400,
+    azure: { code: 'billing_hard_limit_reached', message: 'Billing hard limit has been reached.' },
+    openai: {
+      code: 'billing_hard_limit_reached',
+      message: 'Billing hard limit has been reached.',
+      type: 'billing_limit_user_error',
+    },
+  },
+  forbidden: {
+    status: 403,
+    azure: {
+      code: 'PermissionDenied',
+      message: 'The principal lacks the required data action to perform this operation.',
+    },
+    openai: { code: null, message: 'You have insufficient permissions for this operation.' },
+  },
+  tooManyRequests: {
+    status: 429,
+    azure: { code: '429', message: 'Rate limit is exceeded. Try again later.' },
+    openai: {
+      code: 'rate_limit_exceeded',
+      message: 'Rate limit reached. Please try again later.',
+      type: 'requests',
+    },
+  },
   notCancellable: {
     status: 409,
     azure: {
@@ -165,11 +215,6 @@ export const CATALOGUE = {
       message: "Cannot cancel a batch with status '{status}'.",
     },
     openai: { code: null, message: "Cannot cancel a batch with status '{status}'." },
-  },
-  tooManyHeaders: {
-    status: 431,
-    azure: { code: '431', message: 'Request header fields too large.' },
-    openai: { code: null, message: 'Request header fields too large.' },
   },
   internal: {
     status: 500,

@@ -1,5 +1,5 @@
-import type { Switches } from './profiles.ts';
-import type { BatchRecord, BatchStatus, FileRecord } from './records.ts';
+import type { Switches } from '../profiles.ts';
+import type { BatchRecord, BatchStatus, FileRecord } from '../records.ts';
 
 /** A time as the profile writes it; `ms` since the epoch, or null. */
 export function wireTime(

@@ -1,4 +1,5 @@
 import { loadEncoding } from './encodings.ts';
+import { imageTokens } from './images.ts';
 
 type CountText = (text: string) => number;
 type Json = Readonly<Record<string, unknown>>;
@@ -26,7 +27,8 @@ export interface PromptSize {
 /** Counts requests for one model. */
 export interface PromptCounter {
   countText(text: string): number;
-  measure(body: Json): PromptSize;
+  /** Of a request to an operation, such as `/chat/completions`. */
+  measure(operation: string, body: Json): PromptSize;
 }
 
 /** A counter for a base model, or for a deployment named after one. */
@@ -34,7 +36,10 @@ export async function promptCounter(model: string): Promise<PromptCounter> {
   const countText = await loadEncoding(model);
   const old = /^gpt-(4$|4-|3)/.test(model);
   const functionStart = old ? FUNCTION_START.cl100k : FUNCTION_START.o200k;
-  return { countText, measure: (body) => new Tally(countText, functionStart, model).body(body) };
+  return {
+    countText,
+    measure: (operation, body) => new Tally(countText, functionStart, model).body(operation, body),
+  };
 }
 
 /** Adds up one request. */
@@ -51,14 +56,12 @@ class Tally {
     this.#model = model;
   }
 
-  body(body: Json): PromptSize {
-    if (Array.isArray(body.messages)) {
+  body(operation: string, body: Json): PromptSize {
+    if (operation === '/embeddings') this.#embedding(body.input);
+    else if (operation === '/responses') this.#responses(body);
+    else if (Array.isArray(body.messages)) {
       this.#messages(body.messages);
       this.#tools(body);
-    } else if ('input' in body) {
-      const isEmbedding = !('max_output_tokens' in body) && /embedding/.test(this.#model);
-      if (isEmbedding) this.#embedding(body.input);
-      else this.#responses(body);
     }
     return { tokens: this.#tokens, characters: this.#characters };
   }
@@ -88,7 +91,16 @@ class Tally {
       if (!isObject(part)) continue;
       if (typeof part.text === 'string') this.#text(part.text);
       if (typeof part.refusal === 'string') this.#text(part.refusal);
+      this.#image(part);
     }
+  }
+
+  /** `image_url` of chat is an object with a url; `input_image` of Responses has the url itself. */
+  #image(part: Json): void {
+    const given = part.image_url;
+    const image = typeof given === 'string' ? { url: given, detail: part.detail } : given;
+    if (!isObject(image) || typeof image.url !== 'string') return;
+    this.#tokens += imageTokens(this.#model, image.url, String(image.detail ?? 'auto'));
   }
 
   /** Tools, the older `functions`, and a JSON schema, which counts like one more function. */

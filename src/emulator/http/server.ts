@@ -1,26 +1,31 @@
 import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify';
+import type { Batches } from '../batches.ts';
+import type { Faults } from '../faults/faults.ts';
+import type { Call, CallAction } from '../faults/rules.ts';
+import type { Files } from '../files.ts';
+import type { State } from '../state.ts';
 import { batchRoutes } from './batch-routes.ts';
-import type { Batches } from './batches.ts';
+import { controlRoutes } from './control-routes.ts';
 import { renderError, WireError } from './errors.ts';
+import { FaultAnswer, sendAnswer } from './fault-hooks.ts';
 import { fileRoutes } from './file-routes.ts';
-import type { Files } from './files.ts';
 import { checkApiVersion, guard } from './guard.ts';
-import type { State } from './state.ts';
+import { modelRoutes } from './model-routes.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** The file or batch that the call is about, for the access log. */
     subject: string | null;
-    /** Names of the faults that were applied. */
-    faults: string[];
+    /** The faults that act on it. */
+    actions: readonly CallAction[];
     /** When the call came in, by the machine's own monotonic clock. */
     begunAt: number;
   }
   interface FastifyContextConfig {
     /** The operation's name in the access log and in fault scripts. */
-    call?: string;
+    call?: Call;
   }
 }
 
@@ -29,6 +34,7 @@ const JSON_BODY_BYTES = 1024 * 1024; // 1 MiB
 /** The HTTP face of the service: routes under every path prefix, guard, error bodies, access log. */
 export async function buildServer(
   state: State,
+  faults: Faults,
   files: Files,
   batches: Batches,
 ): Promise<FastifyInstance> {
@@ -38,18 +44,20 @@ export async function buildServer(
     bodyLimit: JSON_BODY_BYTES,
     forceCloseConnections: true,
     keepAliveTimeout: 65 * 1000, // 65 s
+    // A HEAD on cancel would cancel.
+    exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 200 },
   });
   app.decorateRequest('subject', null);
   app.decorateRequest('begunAt', 0);
   // A reference type has to be made afresh for each request.
-  app.decorateRequest('faults');
+  app.decorateRequest('actions');
   await app.register(multipart, { limits: { fileSize: Infinity } });
   acceptLooseBodies(app);
 
   app.addHook('onRequest', async (request, reply) => {
     request.begunAt = performance.now();
-    request.faults = [];
+    request.actions = [];
     const id = randomUUID();
     reply.header(switches.requestIdHeader, id);
     guard(request, options);
@@ -60,20 +68,23 @@ export async function buildServer(
   app.setNotFoundHandler((request) => {
     throw new WireError('noRoute', { method: request.method, path: pathOf(request) });
   });
-  app.setErrorHandler((error: FastifyError | Error, _request, reply) => {
-    const { status, body } = renderError(wireErrorOf(error, state), switches);
+  app.setErrorHandler((error: FastifyError | Error, request, reply) => {
+    if (error instanceof FaultAnswer) return sendAnswer(reply, error.action, state);
+    const { status, body } = renderError(wireErrorOf(error, request, state), switches);
     return reply.status(status).send(body);
   });
 
+  if (options.control) controlRoutes(app, state, faults, batches);
   for (const path of switches.paths) {
     const prefix = path.replace('{d}', ':deployment');
-    const versioned = prefix === '/openai' || prefix.includes(':deployment');
+    const versioned = ['', '/openai'].includes(prefix) || prefix.includes(':deployment');
     await app.register(
       async (scope) => {
         if (versioned)
           scope.addHook('onRequest', async (request) => checkApiVersion(request, options));
         fileRoutes(scope, state, files);
         batchRoutes(scope, state, batches);
+        modelRoutes(scope, state);
       },
       { prefix },
     );
@@ -94,8 +105,14 @@ function acceptLooseBodies(app: FastifyInstance): void {
   });
 }
 
-function wireErrorOf(error: FastifyError | Error, state: State): WireError {
+function wireErrorOf(
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  state: State,
+): WireError {
   if (error instanceof WireError) return error;
+  // The caller went away in the middle; nobody reads what is answered.
+  if (request.raw.destroyed || state.closing.aborted) return new WireError('internal');
   const code = 'code' in error ? error.code : undefined;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new WireError('bodyTooLarge');
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new WireError('badContentType');
@@ -103,7 +120,7 @@ function wireErrorOf(error: FastifyError | Error, state: State): WireError {
   if ('statusCode' in error && error.statusCode === 400) {
     return new WireError('badRequest', { text: error.message });
   }
-  state.failures.push(error);
+  state.failed(error);
   return new WireError('internal');
 }
 
@@ -116,7 +133,7 @@ function writeAccess(state: State, request: FastifyRequest, status: number): voi
     status,
     ms: Math.round(performance.now() - request.begunAt),
     id: request.subject,
-    faults: request.faults,
+    faults: request.actions.map((action) => action.do),
   });
 }
 
