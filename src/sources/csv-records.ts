@@ -20,10 +20,11 @@ export class CsvRecords {
     const record: Record<string, string> = {};
     const text = this.#whole(data, start, end);
     for (let i = 0, at = 0; i < columns.length; i++, at += 3) {
-      const value =
-        text !== null && fields[at + 2] === PLAIN
-          ? text.slice(fields[at]! - start, fields[at + 1]! - start)
-          : fieldText(data, fields[at]!, fields[at + 1]!, fields[at + 2]!);
+      const from = fields[at]!;
+      const to = fields[at + 1]!;
+      const raw = text === null ? fieldText(data, from, to) : text.slice(from - start, to - start);
+      const kind = fields[at + 2]!;
+      const value = kind === PLAIN ? raw : unquoted(raw, kind);
       if (this.#hasProto) define(record, columns[i]!, value);
       else record[columns[i]!] = value;
     }
@@ -47,17 +48,18 @@ export class CsvRecords {
 export function fieldTexts(data: Buffer, fields: Int32Array, count: number): string[] {
   const texts: string[] = [];
   for (let at = 0; at < Math.min(count, MAX_FIELDS) * 3; at += 3) {
-    texts.push(fieldText(data, fields[at]!, fields[at + 1]!, fields[at + 2]!));
+    texts.push(unquoted(fieldText(data, fields[at]!, fields[at + 1]!), fields[at + 2]!));
   }
   return texts;
 }
 
-function fieldText(data: Buffer, start: number, end: number, kind: number): string {
-  if (start === end) return '';
-  const text = data.toString('utf8', start, end);
+function fieldText(data: Buffer, start: number, end: number): string {
+  return start === end ? '' : data.toString('utf8', start, end);
+}
+
+function unquoted(text: string, kind: number): string {
   if (kind === DOUBLED) return text.replaceAll('""', '"');
-  if (kind === MIXED) return mixedText(text);
-  return text;
+  return kind === MIXED ? mixedText(text) : text;
 }
 
 /** `"a ""b"" c"d"e` is `a "b" cd"e`: quotes behind the closing one are data. */
