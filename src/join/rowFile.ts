@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errorCode } from '../core/errors.ts';
 import { AtomicFile, syncDirectory } from '../streams/files.ts';
 import { RowBlock } from './rowBlock.ts';
 
@@ -39,8 +40,12 @@ export class RowFile {
   }
 }
 
-/** Removes the file if it is there. */
-export async function removeDurably(path: string): Promise<void> {
-  await rm(path, { force: true });
+async function removeDurably(path: string): Promise<void> {
+  try {
+    await rm(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    return;
+  }
   await syncDirectory(dirname(path));
 }

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { UsageError } from '../core/errors.ts';
@@ -97,7 +97,16 @@ function checkPlace(out: string): void {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
     throw new UsageError(`cannot write ${out}: there is no folder ${folder}; make it first`);
   }
-  if (statSync(out, { throwIfNoEntry: false })?.isDirectory()) {
+  const found = lstatSync(out, { throwIfNoEntry: false });
+  if (found?.isDirectory()) {
     throw new UsageError(`cannot write ${out}: it is a directory; name a file`);
+  }
+  if (found?.isSymbolicLink()) {
+    throw new UsageError(`cannot write ${out}: it is a symbolic link; name its target`);
+  }
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw new UsageError(`cannot write ${out}: no right to write in ${folder}`, { cause });
   }
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { ResultRow, RowAttempt } from '../../src/core/result.ts';
 import { type JoinOptions, type JoinSummary, joinShard } from '../../src/join/joinShard.ts';
 import { recordLine, requestLine } from '../../src/shards/format.ts';
+import { AT, NAME } from './constants.ts';
 
-export const NAME = 'p0000-0000';
-export const AT = '2026-11-22T11:00:00.000Z';
+export { AT, NAME };
 
 export interface TestRow {
   id: string;

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { PassThrough, Writable } from 'node:stream';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -182,6 +182,14 @@ describe('createSink', () => {
   ])('refuses %s with what to do', (out, message) => {
     expect(() => createSink(out)).toThrow(UsageError);
     expect(() => createSink(out)).toThrow(message);
+  });
+
+  test('refuses a directory and a symbolic link', () => {
+    using folder = new Folder();
+    mkdirSync(folder.file('d.csv'));
+    symlinkSync(folder.file('target.csv'), folder.file('l.csv'));
+    expect(() => createSink(folder.file('d.csv'))).toThrow(/it is a directory; name a file/);
+    expect(() => createSink(folder.file('l.csv'))).toThrow(/symbolic link; name its target/);
   });
 
   test('reads format and compression off a name', () => {
