@@ -1,6 +1,11 @@
 import { Readable } from 'node:stream';
 import type { Partition, SourceSpec } from '../core/job.ts';
-import { describeSource, type SourceDescription, type SourceOptions } from '../sources/describe.ts';
+import {
+  describeInput,
+  describeSource,
+  type SourceDescription,
+  type SourceOptions,
+} from '../sources/describe.ts';
 import { expandGlobs } from '../sources/globs.ts';
 import { readIterable } from '../sources/iterable.ts';
 import { readPartition, type SourceBatch } from '../sources/read.ts';
@@ -31,7 +36,7 @@ export async function openSources<T>(
     return Promise.all(paths.map((path) => openPath(path, sourceOptions)));
   }
   if (source instanceof Readable && !source.readableObjectMode) {
-    return [await openPath('-', sourceOptions, source)];
+    return [await openInput(source, sourceOptions)];
   }
   return [openRecords(source as Iterable<T> | AsyncIterable<T>)];
 }
@@ -40,12 +45,23 @@ function isPaths(source: unknown): source is readonly string[] {
   return Array.isArray(source) && source.length > 0 && source.every((p) => typeof p === 'string');
 }
 
-async function openPath(
-  path: string,
+async function openPath(path: string, options: SourceOptions): Promise<OpenSource> {
+  if (path === '-') return openInput(process.stdin, options);
+  return openDescribed(await describeSource(path, options));
+}
+
+async function openInput(
+  bytes: AsyncIterable<Uint8Array>,
   options: SourceOptions,
-  input?: AsyncIterable<Uint8Array>,
 ): Promise<OpenSource> {
-  const description = await describeSource(path, options);
+  const { source, input } = await describeInput(bytes, options);
+  return openDescribed(source, input);
+}
+
+function openDescribed(
+  description: SourceDescription,
+  input?: AsyncIterable<Uint8Array>,
+): OpenSource {
   return {
     spec: toSourceSpec(description),
     description,
