@@ -35,6 +35,9 @@ export const MISSING: RowError = {
   message: 'the batch ended without an answer to this row',
 };
 
+/** Codes go into counts and events, where no text of a record may ever come. */
+const CODE = /^[\w.:/-]{1,100}$/;
+
 const EMPTY: RowError = {
   code: 'empty_answer',
   message: 'the answer holds neither a response nor an error',
@@ -83,7 +86,7 @@ function toRowError(reported: unknown, status: number | null): RowError {
   if (typeof reported === 'string' && reported !== '') return { code: plain, message: reported };
   const error = asObject(reported);
   return {
-    code: toText(error?.code) ?? toText(error?.type) ?? plain,
+    code: toCode(error?.code) ?? toCode(error?.type) ?? plain,
     message: toText(error?.message) ?? otherwise,
   };
 }
@@ -92,6 +95,11 @@ function toRowError(reported: unknown, status: number | null): RowError {
 function toStatus(value: unknown): number {
   const status = Number.parseInt(String(value), 10);
   return Number.isNaN(status) ? 0 : status;
+}
+
+function toCode(value: unknown): string | undefined {
+  const text = toText(value);
+  return text !== undefined && CODE.test(text) ? text : undefined;
 }
 
 function toText(value: unknown): string | undefined {

@@ -254,6 +254,14 @@ describe('judgeAnswer', () => {
     expect([outcome.error.code, outcome.retryable]).toEqual([code, retryable]);
   });
 
+  test('takes no text for a code', () => {
+    for (const code of ['Dear service, my secret', 'x'.repeat(101), '', {}, 'a\nb']) {
+      const body = { error: { code, type: 'invalid_request_error', message: 'm' } };
+      const outcome = judgeAnswer({ response: { status_code: 400, body } });
+      expect(outcome).toMatchObject({ error: { code: 'invalid_request_error', message: 'm' } });
+    }
+  });
+
   test('takes the words of the service', () => {
     expect(judge(failedLine('a', 400, 'bad'))).toMatchObject({
       error: { code: 'bad', message: '400 for a' },

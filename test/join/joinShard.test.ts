@@ -1,8 +1,10 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { AT, expiredLine, failedLine, lines, NAME, okLine, plainRows, TestJob } from './helpers.ts';
 
 const attempt = (code: string) => ({ batch: 'batch_1', code, at: AT });
 
+const DESCRIPTORS = '/proc/self/fd';
 const HISTORY = [{ batch: 'batch_0', code: 'http_500', at: '2026-11-21T00:00:00.000Z' }];
 
 describe('joinShard', () => {
@@ -202,6 +204,24 @@ describe('joinShard', () => {
       `results/${NAME}.ndjson`,
     ]);
   });
+
+  test.runIf(existsSync(DESCRIPTORS))(
+    'gives every descriptor back, also when it fails',
+    async () => {
+      using job = new TestJob();
+      job.seal(plainRows(2));
+      const answers = { output: job.output(okLine('job-0')), error: job.errors('') };
+      const join = async () => {
+        await job.join(answers);
+        await expect(job.join({ output: answers.output, error: 'nowhere' })).rejects.toThrow();
+        await expect(job.join(answers, { name: 'nowhere' })).rejects.toThrow();
+      };
+      await join();
+      const before = readdirSync(DESCRIPTORS).length;
+      for (let n = 0; n < 5; n++) await join();
+      expect(readdirSync(DESCRIPTORS).length).toBeLessThan(before + 5);
+    },
+  );
 
   test('leaves no file of a join that fails', async () => {
     using job = new TestJob();
