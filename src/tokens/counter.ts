@@ -16,6 +16,8 @@ export interface CounterOptions {
 export interface ModelTokenCounter extends TokenCounter {
   /** False when the model is in no table and the default encoding and rules are used. */
   readonly known: boolean;
+  /** Tokens of plain text that is UTF-8 already: `bytes[start, end)`, the whole by default. */
+  countUtf8(bytes: Uint8Array, start?: number, end?: number): number;
 }
 
 /** The counter for a base model such as `gpt-4o`; its encoding is loaded now. */
@@ -41,6 +43,7 @@ export async function createTokenCounter(
     encoding,
     known,
     countText,
+    countUtf8: (bytes, start, end) => text.countUtf8(bytes, start, end),
     countRequest: (endpoint, body) => requestTokens(endpoint, body, rules),
   };
 }

@@ -4,6 +4,8 @@ import type { EncodingName } from './models.ts';
 export interface TextEncoding {
   /** Special-token look-alikes are plain text. */
   countText(text: string): number;
+  /** The same for text that is UTF-8 already: `bytes[start, end)`, the whole by default. */
+  countUtf8(bytes: Uint8Array, start?: number, end?: number): number;
 }
 
 const loaded = new Map<string, Promise<TextEncoding>>();
@@ -20,10 +22,10 @@ export function loadEncoding(name: EncodingName): Promise<TextEncoding> {
 }
 
 async function load(base: 'o200k_base' | 'cl100k_base'): Promise<TextEncoding> {
-  const { countTokens } =
-    base === 'o200k_base'
-      ? await import('gpt-tokenizer/encoding/o200k_base')
-      : await import('gpt-tokenizer/encoding/cl100k_base');
-  const options = { disallowedSpecial: new Set<string>() };
-  return { countText: (text) => countTokens(text, options) };
+  // The vocabularies and their tables are only worth loading when something is counted.
+  const [{ ExactEncoding }, { splitCl100k, splitO200k }] = await Promise.all([
+    import('./exact.ts'),
+    import('./split.ts'),
+  ]);
+  return new ExactEncoding(base, base === 'o200k_base' ? splitO200k : splitCl100k);
 }
