@@ -71,7 +71,8 @@ export class CsvSink implements Sink {
   }
 
   #row(row: ResultRow, columns: readonly string[]): string {
-    const fields = recordFields(row.record);
+    const fields =
+      row.status === 'rejected' ? readable(row.record, columns) : recordFields(row.record);
     const values: unknown[] = [];
     let found = 0;
     for (const column of columns) {
@@ -82,7 +83,7 @@ export class CsvSink implements Sink {
         values.push(null);
       }
     }
-    this.#countUnknown(fields, found);
+    if (row.status !== 'rejected') this.#countUnknown(fields, found);
     values.push(...answerValues(row));
     return this.#line(values);
   }
@@ -119,9 +120,20 @@ export class CsvSink implements Sink {
 function discover(rows: readonly ResultRow[]): string[] {
   const columns = new Set<string>();
   for (const row of rows) {
+    if (row.status === 'rejected') continue;
     for (const key of Object.keys(recordFields(row.record))) columns.add(key);
   }
   return [...columns];
+}
+
+/**
+ * What could be read of a record that was rejected, under the columns it may belong to: the fields of
+ * a ragged row by their places; a text that could not be taken apart has no column.
+ */
+function readable(record: unknown, columns: readonly string[]): Readonly<Record<string, unknown>> {
+  if (typeof record !== 'object') return {};
+  if (!Array.isArray(record)) return recordFields(record);
+  return Object.fromEntries(columns.map((column, index) => [column, record[index]]));
 }
 
 function cellText(value: unknown): string {

@@ -135,6 +135,36 @@ describe('CSV', () => {
     expect(table.map((row) => row[0])).toEqual(['record', 'text', '[1]', '']);
   });
 
+  test('puts the fields of a ragged row under the columns by place', async () => {
+    const reject = (ordinal: number, record: unknown): ResultRow => ({
+      ...failedRow(ordinal, record),
+      custom_id: null,
+      status: 'rejected',
+      error: { code: 'ragged_row', message: 'row 7' },
+    });
+    const rows = [
+      reject(0, ['1', '2', '3', 'over']),
+      reject(1, ['1']),
+      reject(2, null),
+      reject(3, 'excerpt'),
+      reject(4, { b: 'x', other: 'y' }),
+    ];
+    const warnings: string[] = [];
+    const onWarning = (words: string) => void warnings.push(words);
+    const table = parseCsv(await csvOf(rows, { columns: ['a', 'b', 'c'], onWarning }));
+    expect(table.slice(1).map((row) => row.slice(0, 3))).toEqual([
+      ['1', '2', '3'],
+      ['1', '', ''],
+      ['', '', ''],
+      ['', '', ''],
+      ['', 'x', ''],
+    ]);
+    expect(table[1]?.slice(3)).toEqual(['', '', 'rejected', 'ragged_row: row 7', '', '']);
+    expect(warnings).toEqual([]);
+    const [header] = parseCsv(await csvOf([...rows, okRow(5, { z: 1 })]));
+    expect(header).toEqual(['z', ...ANSWER]);
+  });
+
   test('leaves formulas as they are', async () => {
     const [, row] = parseCsv(await csvOf([okRow(0, { a: '=1+1' }, '@x')], { columns: ['a'] }));
     expect(row?.slice(0, 2)).toEqual(['=1+1', '@x']);
