@@ -67,6 +67,7 @@ async function whole<R>(read: () => Promise<R>, strict = false): Promise<R | nul
 
 type NextCommand = readonly [command: string, what: string];
 
+/** The two commands that are most likely to be wanted now. */
 function nextCommands(session: Session, status: JobStatus, out: string | null): NextCommand[] {
   const name = programName();
   const job = jobWord(session.job);
@@ -77,13 +78,8 @@ function nextCommands(session: Session, status: JobStatus, out: string | null): 
     next.push([`${name} resume --job ${job}`, 'go on']);
   } else if (status.failed > 0) {
     next.push([`${name} retry --job ${job}`, 'try the failed rows again']);
-  } else if (session.service.local) {
-    next.push([
-      `export AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com AZURE_OPENAI_API_KEY=...`,
-      'then the same run without --service local, with your deployment as --model and a new --job',
-    ]);
   }
-  if (out !== null && out !== '-' && /\.(nd)?jsonl?$/.test(out)) {
+  if (out !== null && /\.(ndjson|jsonl|csv|tsv)$/.test(out)) {
     next.push([`head -n 3 ${shellWord(near(out))}`, 'look at the rows']);
   }
   next.push([`${name} status --job ${job}`, 'see where the job stands']);

@@ -5,6 +5,7 @@ import type { Finish } from './options/general.ts';
 import { cancelCommand } from './verbs/cancel.ts';
 import { collectCommand } from './verbs/collect.ts';
 import { emulatorCommand } from './verbs/emulator.ts';
+import { estimateCommand } from './verbs/estimate.ts';
 import { prepareCommand } from './verbs/prepare.ts';
 import { purgeCommand } from './verbs/purge.ts';
 import { resumeCommand } from './verbs/resume.ts';
@@ -26,6 +27,7 @@ const VERBS = [
   cancelCommand,
   retryCommand,
   purgeCommand,
+  estimateCommand,
   validateCommand,
   emulatorCommand,
 ];

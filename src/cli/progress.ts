@@ -65,6 +65,8 @@ class Display implements Progress {
     this.#first = first;
     this.#painter = painter;
     this.#timer = setInterval(() => this.#tick(), everyMs);
+    // Reading and counting may keep the process busy for a while before the first tick.
+    if (options.screen.isTTY) painter.paint(this.#moment(first));
   }
 
   note(message: string): void {

@@ -59,10 +59,10 @@ export async function serviceOf(
 
 /** Refuses to go on at another resource than the one where the job's batches are. */
 export function checkResource(
-  known: readonly { readonly resource: string }[],
-  { targets }: OpenService,
+  known: readonly string[],
+  { targets }: Pick<OpenService, 'targets'>,
 ): void {
-  const before = known[0]?.resource;
+  const before = known[0];
   const now = targets[0]?.service.resource;
   if (before === undefined || now === undefined || before === now) return;
   const how =

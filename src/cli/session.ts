@@ -1,7 +1,10 @@
-import { resolve } from 'node:path';
-
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { JobState } from '../core/job.ts';
+import type { Reader } from '../core/store.ts';
 import type { Job } from '../jobs/job.ts';
 import { Interrupted, interruptible } from './interrupt.ts';
+import { LOCAL_RESOURCE } from './local.ts';
 import { recall, remember } from './memory.ts';
 import type { QuotaFlags } from './options/limits.ts';
 import type { OutputFlags } from './options/output.ts';
@@ -44,6 +47,8 @@ export interface SessionOptions {
   readonly mode: 'create' | 'open';
   /** Checks that need what the job remembers, made before anything is opened. */
   readonly check?: (wish: ServiceWish) => void;
+  /** Whether a finished job may still be sent something. Default false: it needs no service. */
+  readonly reopens?: boolean;
 }
 
 /**
@@ -57,16 +62,21 @@ export async function withSession(
 ): Promise<number> {
   const begun = performance.now();
   const path = resolve(flags.job);
+  const { openJob, withJobStore } = await import('../jobs/job.ts');
+  const known =
+    options.mode === 'create' && !existsSync(join(path, 'job.db'))
+      ? null
+      : await withJobStore(path, (store) => store.read(readKnown));
   const wish = wishOf(flags, await recall(path));
   options.check?.(wish);
-  const remote = await remoteService(wish);
-  const { openJob } = await import('../jobs/job.ts');
+  const over = known?.state === 'finished' && options.reopens !== true;
+  const remote = over ? noService(known.resources) : await remoteService(wish);
   const job = await openJob(path, { mode: options.mode });
   let service: OpenService | undefined;
   let progress: Progress | undefined;
   try {
     service = await serviceOf(remote, job.directory, wish);
-    checkResource(await job.store.read((tx) => tx.targets()), service);
+    checkResource(known?.resources ?? [], service);
     await remember(path, flags);
     progress = await startProgress(job.store, {
       screen: process.stderr,
@@ -84,6 +94,18 @@ export async function withSession(
     await (service ?? remote)?.close();
     await job.close();
   }
+}
+
+/** What is known of a job before it is opened: nothing yet in a directory that is only made. */
+async function readKnown(tx: Reader): Promise<{ state: JobState | null; resources: string[] }> {
+  const job = await tx.job();
+  const targets = await tx.targets();
+  return { state: job?.state ?? null, resources: targets.map(({ resource }) => resource) };
+}
+
+/** Stands in for the service of a job that is over. */
+function noService(resources: readonly string[]): OpenService {
+  return { targets: [], local: resources.includes(LOCAL_RESOURCE), close: async () => undefined };
 }
 
 /** A job without a service, as `prepare` needs it. */

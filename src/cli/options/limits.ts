@@ -50,10 +50,10 @@ export function addQuotaFlags(command: Command): Command {
 }
 
 /** The flags as the shard writer takes them; absent ones stay as the job has them. */
-export function limitOptions(flags: ShardFlags): LimitOptions {
+export function limitOptions({ maxRequests, maxBytes, maxShardTokens }: ShardFlags): LimitOptions {
   return {
-    maxRequests: flags.maxRequests,
-    maxBytes: flags.maxBytes,
-    maxTokens: flags.maxShardTokens,
+    ...(maxRequests === undefined ? {} : { maxRequests }),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(maxShardTokens === undefined ? {} : { maxTokens: maxShardTokens }),
   };
 }

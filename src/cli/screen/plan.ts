@@ -1,22 +1,59 @@
+import type { Estimate } from '../../jobs/estimate.ts';
 import type { Job } from '../../jobs/job.ts';
 import type { Plan } from '../../jobs/write-shards.ts';
 import { programName } from '../program-name.ts';
-import { styleOf } from './style.ts';
+import { type Style, styleOf } from './style.ts';
 import { near } from './summary.ts';
-import { bytes, number, shellWord } from './words.ts';
+import { bytes, money, number, plural, shellWord } from './words.ts';
 
 /** Says on standard error what a preparation came to. */
 export function showPlan(job: Job, plan: Plan): void {
   const style = styleOf(process.stderr);
-  const line = (name: string, text: string) => `  ${style.colour('dim', name.padEnd(10))}${text}\n`;
-  process.stderr.write(
-    `${style.colour('bold', job.name)}: prepared, nothing is sent\n\n` +
-      line(
-        'records',
-        `${number(plan.records)}: ${number(plan.requests)} requests, ${number(plan.rejected)} rejected`,
-      ) +
-      line('shards', `${number(plan.shards)}, ${bytes(plan.bytes)}`) +
-      line('tokens', `${number(plan.tokens)} in`) +
-      `\nnext\n  ${style.colour('cyan', `${programName()} submit --job ${shellWord(near(job.directory.path))}`)}\n`,
-  );
+  const next = `${programName()} submit --job ${shellWord(near(job.directory.path))}`;
+  const lines = [
+    `${style.colour('bold', job.name)}: prepared; nothing is sent`,
+    '',
+    ...planLines(plan, style),
+    '',
+    'next',
+    `  ${style.colour('cyan', next)}`,
+  ];
+  process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+/** Prints on standard output what a job would come to. */
+export function showEstimate(estimate: Estimate, quota: number | null): void {
+  const style = styleOf(process.stdout);
+  const { baseModel, inputCost, currency, priceDate, waves, hoursAtMost } = estimate;
+  const price =
+    inputCost === null
+      ? `unknown: no price for ${baseModel}; name the model with --base-model`
+      : `${money(inputCost, currency)} for the input as ${baseModel} in batch (prices of ${priceDate}); the output comes on top`;
+  const time =
+    quota === null || waves === null
+      ? 'up to 24 h a batch; --enqueued-tokens tells how many go at once'
+      : `${plural(waves, 'fill', 'fills')} of a quota of ${number(quota)}: ${number(hoursAtMost ?? 0)} h at most, mostly far less`;
+  const lines = [
+    ...planLines(estimate, style),
+    labelled('cost', price, style),
+    labelled('time', time, style),
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function planLines(plan: Plan, style: Style): string[] {
+  const { records, requests, rejected } = plan;
+  return [
+    labelled(
+      'records',
+      `${number(records)}: ${plural(requests, 'request')}, ${number(rejected)} rejected`,
+      style,
+    ),
+    labelled('shards', `${number(plan.shards)}, ${bytes(plan.bytes)}`, style),
+    labelled('tokens', `${number(plan.tokens)} in`, style),
+  ];
+}
+
+function labelled(name: string, text: string, style: Style): string {
+  return `  ${style.colour('dim', name.padEnd(10))}${text}`;
 }

@@ -55,7 +55,7 @@ export function summary(ending: Ending, style: Style): string[] {
     lines.push('', 'next');
     // A command is never cut: it is there to be copied.
     for (const [command, what] of ending.next) {
-      lines.push(`  ${style.colour('cyan', command)}`, style.colour('dim', `      ${what}`));
+      lines.push(`  ${style.colour('cyan', command)}  ${style.colour('dim', `# ${what}`)}`);
     }
   }
   return lines;
@@ -80,9 +80,8 @@ function costInWords({ cost: { actual, currency } }: JobStatus): string {
 }
 
 function freeCost({ cost: { actual, currency } }: JobStatus): string {
-  const would =
-    actual === null ? '' : `; the same tokens at batch prices: ${money(actual, currency)}`;
-  return `none, this was the local service${would}`;
+  const would = actual === null ? '' : ` (${money(actual, currency)} at batch prices)`;
+  return `none: the local service made the answers up${would}`;
 }
 
 /** The row in three lines of the screen, so that its parts are seen beside each other. */

@@ -41,10 +41,11 @@ Examples:
 async function prepare(sources: readonly string[], flags: PrepareFlags): Promise<number> {
   const options = sourceOptions(flags);
   const definition = requestDefinition(flags, flags.format);
-  const [{ preflight }, { withJob }, { prepareJob }, screen] = await Promise.all([
+  const [{ preflight }, { withJob }, { prepareJob }, { shardShare }, screen] = await Promise.all([
     import('../preflight.ts'),
     import('../session.ts'),
     import('../../jobs/prepare.ts'),
+    import('../shard-share.ts'),
     import('../screen/plan.ts'),
   ]);
   const source = await preflight(sources, options, definition, null);
@@ -55,23 +56,13 @@ async function prepare(sources: readonly string[], flags: PrepareFlags): Promise
       request: definition,
       baseModel: flags.baseModel,
       limits: limitOptions(flags),
-      defaultLimits: { maxTokens: await shareOf(flags.enqueuedTokens) },
+      defaultLimits: { maxTokens: shardShare(flags.enqueuedTokens) },
       strict: flags.strict,
       signal,
     });
     await progress.stop();
     if (flags.json) process.stdout.write(`${JSON.stringify(plan)}\n`);
-    else await screen.showPlan(job, plan);
+    else screen.showPlan(job, plan);
     return plan.rejected > 0 ? 2 : 0;
   });
-}
-
-/** Several shards must fit into the quota at once, as the service counts their tokens. */
-const QUOTA_SHARE = 1 / 3;
-
-/** Input tokens of a shard that leave room for others; undefined without a quota. */
-async function shareOf(quota: number | undefined): Promise<number | undefined> {
-  if (quota === undefined) return undefined;
-  const { DIALECTS } = await import('../../service/dialects.ts');
-  return Math.max(1, Math.floor((quota * QUOTA_SHARE) / DIALECTS.azure.enqueuedTokenFactor));
 }

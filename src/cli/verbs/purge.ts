@@ -37,12 +37,13 @@ async function purge(flags: PurgeFlags): Promise<number> {
   const job = await openJob(flags.job, { mode: 'open' });
   try {
     const targets = await job.store.read((tx) => tx.targets());
+    const resources = targets.map(({ resource }) => resource);
     // The local service's files lie in the directory; a job that was never sent has none.
     const needsService =
-      !flags.localOnly && targets.some(({ resource }) => resource !== LOCAL_RESOURCE);
+      !flags.localOnly && resources.some((resource) => resource !== LOCAL_RESOURCE);
     const open = needsService ? await service.remoteService(wish) : null;
     try {
-      if (open !== null) service.checkResource(targets, open);
+      if (open !== null) service.checkResource(resources, open);
       if (!(await agreed(flags, job.directory.path))) return 1;
       const { files } = await purgeJob(job, open?.targets ?? []);
       const there = needsService ? ` and ${plural(files, 'file')} at the service` : '';

@@ -35,7 +35,7 @@ async function retry(flags: SessionFlags): Promise<number> {
   const check = (wish: object) => {
     out = outputOf(wish);
   };
-  return withSession(flags, { mode: 'open', check }, async (session) => {
+  return withSession(flags, { mode: 'open', check, reopens: true }, async (session) => {
     const rows = await reopenFailed(session.job);
     session.progress.note(rows === 0 ? 'No row failed.' : `${plural(rows, 'row')} reopened.`);
     await goOn(session);

@@ -1,0 +1,69 @@
+import { Command } from 'commander';
+import { addGeneralFlags, type Finish } from '../options/general.ts';
+import {
+  addEnqueuedTokensFlag,
+  addShardFlags,
+  limitOptions,
+  type ShardFlags,
+} from '../options/limits.ts';
+import { addRequestFlags, type RequestFlags, requestDefinition } from '../options/request.ts';
+import { addSourceFlags, type SourceFlags, sourceOptions } from '../options/source.ts';
+
+type EstimateFlags = SourceFlags &
+  RequestFlags &
+  ShardFlags & { json?: boolean; enqueuedTokens?: number };
+
+/** `millrace estimate`: what a job would come to. */
+export function estimateCommand(finish: Finish): Command {
+  const command = new Command('estimate')
+    .summary('count requests, tokens, shards and price beforehand')
+    .description(
+      'Reads and counts everything exactly as a run would. Sends nothing and writes nothing.',
+    )
+    .usage('SOURCE... [options]')
+    .argument('<source...>', 'files, globs, or - for standard input');
+  addSourceFlags(command);
+  addRequestFlags(command);
+  addEnqueuedTokensFlag(addShardFlags(command));
+  addGeneralFlags(command, '--json', 'one JSON object on standard output');
+  command.addHelpText(
+    'after',
+    `
+Example:
+  millrace estimate reviews.csv --model gpt-4o-batch --base-model gpt-4o \\
+    --prompt 'Label: {{text}}' --enqueued-tokens 90k`,
+  );
+  return command.action((sources: string[], flags: EstimateFlags) =>
+    finish(() => estimate(sources, flags)),
+  );
+}
+
+async function estimate(sources: readonly string[], flags: EstimateFlags): Promise<number> {
+  const options = sourceOptions(flags);
+  const definition = requestDefinition(flags, flags.format);
+  const [{ preflight }, { estimateJob }, share, { interruptible }, screen] = await Promise.all([
+    import('../preflight.ts'),
+    import('../../jobs/estimate.ts'),
+    import('../shard-share.ts'),
+    import('../interrupt.ts'),
+    import('../screen/plan.ts'),
+  ]);
+  const source = await preflight(sources, options, definition, null);
+  const made = await interruptible((signal) =>
+    estimateJob({
+      source,
+      sourceOptions: options,
+      request: definition,
+      baseModel: flags.baseModel,
+      limits: limitOptions(flags),
+      defaultLimits: { maxTokens: share.shardShare(flags.enqueuedTokens) },
+      strict: flags.strict,
+      enqueuedTokens: flags.enqueuedTokens,
+      enqueuedTokenFactor: share.TOKEN_FACTOR,
+      signal,
+    }),
+  );
+  if (flags.json) process.stdout.write(`${JSON.stringify(made)}\n`);
+  else screen.showEstimate(made, flags.enqueuedTokens ?? null);
+  return 0;
+}
