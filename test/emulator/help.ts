@@ -45,14 +45,21 @@ export interface Caller {
 }
 
 /** A caller of one base URL that knows nothing of the emulator's code. */
-export function callerOf(base: string, key: string, query = '?api-version=2024-10-21'): Caller {
+export function callerOf(
+  base: string,
+  key: string,
+  query = '?api-version=2024-10-21',
+  pollMs = 4,
+): Caller {
   const call = async (method: string, path: string, body?: unknown): Promise<Reply> => {
     const joint = path.includes('?') ? query.replace('?', '&') : query;
+    const isVersionOne = base.endsWith('/v1');
     const isForm = body instanceof FormData;
     const response = await fetch(`${base}${path}${joint}`, {
       method,
       headers: {
-        'api-key': key,
+        // Plain OpenAI clients send the key as a Bearer token.
+        ...(isVersionOne ? { authorization: `Bearer ${key}` } : { 'api-key': key }),
         ...(body === undefined || isForm ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
@@ -74,7 +81,7 @@ export function callerOf(base: string, key: string, query = '?api-version=2024-1
       for (;;) {
         const file = await call('GET', `/files/${id}`);
         if (file.json.status === 'processed') break;
-        await pause(2);
+        await pause(pollMs);
       }
       const created = await call('POST', '/batches', {
         input_file_id: id,
@@ -90,7 +97,7 @@ export function callerOf(base: string, key: string, query = '?api-version=2024-1
       for (;;) {
         const batch = (await call('GET', `/batches/${batchId}`)).json;
         if (states.includes(String(batch.status).toLowerCase())) return batch;
-        await pause(5);
+        await pause(pollMs);
       }
     },
     async lines(fileId) {

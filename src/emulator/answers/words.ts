@@ -34,7 +34,8 @@ export function writeText(random: Random, limit: number): Written {
     text += place === 0 ? start : ` ${WORDS[Math.floor(random() * WORDS.length)]}`;
     tokens += 1;
     const ends = word === wanted - 1 || place === WORDS_A_SENTENCE - 1;
-    if (ends && tokens < limit) {
+    if (ends) {
+      if (tokens >= limit) return { text, tokens, cut: true };
       text += '.';
       tokens += 1;
     }

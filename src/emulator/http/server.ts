@@ -9,7 +9,7 @@ import type { State } from '../state.ts';
 import { batchRoutes } from './batch-routes.ts';
 import { controlRoutes } from './control-routes.ts';
 import { renderError, WireError } from './errors.ts';
-import { FaultAnswer, sendAnswer } from './fault-hooks.ts';
+import { FaultAnswer, faultHooks, sendAnswer } from './fault-hooks.ts';
 import { fileRoutes } from './file-routes.ts';
 import { checkApiVersion, guard } from './guard.ts';
 import { modelRoutes } from './model-routes.ts';
@@ -62,9 +62,8 @@ export async function buildServer(
     reply.header(switches.requestIdHeader, id);
     guard(request, options);
   });
-  app.addHook('onResponse', async (request, reply) =>
-    writeAccess(state, request, reply.statusCode),
-  );
+  // An entry is written before the answer, so that who has the answer finds the entry.
+  faultHooks(app, state, faults, (request, status) => writeAccess(state, request, status));
   app.setNotFoundHandler((request) => {
     throw new WireError('noRoute', { method: request.method, path: pathOf(request) });
   });
