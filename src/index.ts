@@ -47,11 +47,11 @@ export type { ChatMessage, ContentPart, RequestOptions } from './requests/option
 export type { AzureOptions, OpenAIOptions } from './service/targets.ts';
 export { azureOpenAI, openAI } from './service/targets.ts';
 export type { LimitOptions } from './shards/limits.ts';
-export type { SinkOptions } from './sinks/createSink.ts';
-export { createSink } from './sinks/createSink.ts';
+export type { SinkOptions } from './sinks/create-sink.ts';
+export { createSink } from './sinks/create-sink.ts';
 export { toWritable } from './sinks/writable.ts';
-export type { ResultsWriter, WrittenResults } from './sinks/writeResults.ts';
-export { writeResults } from './sinks/writeResults.ts';
+export type { ResultsWriter, WrittenResults } from './sinks/write-results.ts';
+export { writeResults } from './sinks/write-results.ts';
 export type { BatchLine } from './sources/batch-file.ts';
 export { parseBatchFile } from './sources/batch-file.ts';
 export type { CsvOptions } from './sources/csv.ts';

@@ -1,7 +1,7 @@
 import { openRequest } from '../jobs/request.ts';
 import { checkFields } from '../requests/check-fields.ts';
 import type { RequestDefinition } from '../requests/definition.ts';
-import { createSink } from '../sinks/createSink.ts';
+import { createSink } from '../sinks/create-sink.ts';
 import { describeSource, type SourceOptions } from '../sources/describe.ts';
 import { expandGlobs } from '../sources/globs.ts';
 

@@ -1,5 +1,5 @@
 import { MillraceError } from '../core/errors.ts';
-import { dropFailed } from '../join/dropFailed.ts';
+import { dropFailed } from '../join/drop-failed.ts';
 import { jobRow, log } from './context.ts';
 import type { Job } from './job.ts';
 

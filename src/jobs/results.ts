@@ -3,7 +3,7 @@ import { MillraceError } from '../core/errors.ts';
 import type { ResultRow } from '../core/result.ts';
 import type { Reader } from '../core/store.ts';
 import { arrivalOrder, mergeResults, type ResultFile } from '../join/merge.ts';
-import { readRows } from '../join/resultFile.ts';
+import { readRows } from '../join/result-file.ts';
 import type { JobDirectory } from './directory.ts';
 import type { Job } from './job.ts';
 import type { Submission } from './submission.ts';

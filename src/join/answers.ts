@@ -3,10 +3,10 @@ import type { FileHandle } from 'node:fs/promises';
 import { errorCode, MillraceError } from '../core/errors.ts';
 import type { Usage } from '../core/job.ts';
 import { openPrivate } from '../streams/files.ts';
-import { AnswerLine } from './answerLine.ts';
-import { IdTable } from './idTable.ts';
-import { skipBlanks } from './jsonBytes.ts';
-import { lineBlocks } from './lineBlocks.ts';
+import { AnswerLine } from './answer-line.ts';
+import { IdTable } from './id-table.ts';
+import { skipBlanks } from './json-bytes.ts';
+import { lineBlocks } from './line-blocks.ts';
 
 const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf);
 /** Enough for the 100,000 answers of a full batch; memory that is not touched is not taken. */

@@ -1,4 +1,4 @@
-import { damaged, ordinalOf, resultLines } from './resultFile.ts';
+import { damaged, ordinalOf, resultLines } from './result-file.ts';
 
 /** One file of rows sorted by ordinal, and the range that its ordinals lie in. */
 export interface ResultFile {

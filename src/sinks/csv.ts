@@ -1,9 +1,9 @@
 import type { ResultRow } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
-import { answerNames, answerValues } from './answerColumns.ts';
+import { answerNames, answerValues } from './answer-columns.ts';
 import { recordFields } from './ndjson.ts';
 import type { ByteTarget } from './target.ts';
-import { TextBlock } from './textBlock.ts';
+import { TextBlock } from './text-block.ts';
 
 /** Rows that are looked at for their columns when nobody named them. */
 const DISCOVERY_ROWS = 1000;

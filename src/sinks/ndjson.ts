@@ -1,9 +1,9 @@
 import type { ResultRow } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
-import { answerNames, answerValues } from './answerColumns.ts';
-import type { LineSink } from './lineSink.ts';
+import { answerNames, answerValues } from './answer-columns.ts';
+import type { LineSink } from './line-sink.ts';
 import type { ByteTarget } from './target.ts';
-import { TextBlock } from './textBlock.ts';
+import { TextBlock } from './text-block.ts';
 
 /** One result row a line, as JSON. */
 export class NdjsonSink implements LineSink {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AnswerIndex } from '../../src/join/answers.ts';
-import { IdTable } from '../../src/join/idTable.ts';
-import { lineBlocks } from '../../src/join/lineBlocks.ts';
+import { IdTable } from '../../src/join/id-table.ts';
+import { lineBlocks } from '../../src/join/line-blocks.ts';
 import { expiredLine, failedLine, lines, NAME, okLine, plainRows, TestJob } from './helpers.ts';
 
 const IDS = [0, 1, 2, 3, 4, 5];

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ResultRow, RowAttempt } from '../../src/core/result.ts';
-import { type JoinOptions, type JoinSummary, joinShard } from '../../src/join/joinShard.ts';
+import { type JoinOptions, type JoinSummary, joinShard } from '../../src/join/join-shard.ts';
 import { recordLine, requestLine } from '../../src/shards/format.ts';
 import { AT, NAME } from './constants.ts';
 

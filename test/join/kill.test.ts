@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { removeTemporaries } from '../../src/streams/files.ts';
 import { failedLine, lines, okLine, plainRows, TestJob } from './helpers.ts';
 
-const CHILD = join(import.meta.dirname, 'killedJoin.ts');
+const CHILD = join(import.meta.dirname, 'killed-join.ts');
 const ROWS = 20_000;
 
 test('killed at any moment and done again, a join leaves what one join leaves', async () => {

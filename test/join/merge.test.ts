@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { arrivalOrder, mergeResults, type ResultFile } from '../../src/join/merge.ts';
-import { readRows } from '../../src/join/resultFile.ts';
+import { readRows } from '../../src/join/result-file.ts';
 import { lines, TestJob } from './helpers.ts';
 
 function row(ordinal: number, text = ''): string {

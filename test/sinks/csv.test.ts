@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ResultRow } from '../../src/core/result.ts';
-import { createSink, type SinkOptions } from '../../src/sinks/createSink.ts';
+import { createSink, type SinkOptions } from '../../src/sinks/create-sink.ts';
 import { Folder, failedRow, okRow } from './helpers.ts';
 
 async function csvOf(

@@ -4,7 +4,7 @@ import type { BatchRow, Shard } from '../../core/job.ts';
 import type { RowError } from '../../core/record.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Transaction } from '../../core/store.ts';
-import { type JoinSummary, joinShard } from '../../join/joinShard.ts';
+import { type JoinSummary, joinShard } from '../../join/join-shard.ts';
 import { AtomicFile } from '../../streams/files.ts';
 import { drain } from '../attempts.ts';
 import { type Context, jobRow, log, type Step, targetNamed } from '../context.ts';

@@ -1,4 +1,4 @@
-import { joinShard } from '../../join/joinShard.ts';
+import { joinShard } from '../../join/join-shard.ts';
 import { halveShard } from '../../shards/retry.ts';
 import { createTokenCounter } from '../../tokens/counter.ts';
 import { jobRow, log, type Step } from '../context.ts';

@@ -2,11 +2,11 @@ import type { Usage } from '../core/job.ts';
 import type { RowError } from '../core/record.ts';
 import type { RowAttempt } from '../core/result.ts';
 import { type AnswerFiles, AnswerIndex } from './answers.ts';
-import { decodeString } from './jsonBytes.ts';
+import { decodeString } from './json-bytes.ts';
 import { judgeAnswer, MISSING } from './outcome.ts';
 import { joinPaths } from './paths.ts';
-import { RowFile } from './rowFile.ts';
-import { forEachRow, type ShardRow } from './shardRows.ts';
+import { RowFile } from './row-file.ts';
+import { forEachRow, type ShardRow } from './shard-rows.ts';
 
 /** One shard and the batch that ended for it. */
 export interface JoinOptions {

@@ -1,7 +1,7 @@
 import type { RowAttempt } from '../core/result.ts';
 import { corruptShard, readRecordLine } from '../shards/format.ts';
 import { shardPaths } from '../shards/paths.ts';
-import { type LineBlock, lineBlocks } from './lineBlocks.ts';
+import { type LineBlock, lineBlocks } from './line-blocks.ts';
 
 const NEWLINE = 0x0a;
 const QUOTE = 0x22;

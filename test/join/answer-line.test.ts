@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { AnswerLine } from '../../src/join/answerLine.ts';
-import { skipValue } from '../../src/join/jsonBytes.ts';
+import { AnswerLine } from '../../src/join/answer-line.ts';
+import { skipValue } from '../../src/join/json-bytes.ts';
 import { judgeAnswer } from '../../src/join/outcome.ts';
 import { expiredLine, failedLine, okLine } from './helpers.ts';
 

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../src/core/errors.ts';
 import type { ResultRow } from '../../src/core/result.ts';
 import type { Sink } from '../../src/core/sink.ts';
-import { createSink, parseOutputName } from '../../src/sinks/createSink.ts';
-import { isLineSink } from '../../src/sinks/lineSink.ts';
+import { createSink, parseOutputName } from '../../src/sinks/create-sink.ts';
+import { isLineSink } from '../../src/sinks/line-sink.ts';
 import { NdjsonSink } from '../../src/sinks/ndjson.ts';
 import { Folder, failedRow, okRow } from './helpers.ts';
 

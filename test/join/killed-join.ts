@@ -1,4 +1,4 @@
-import { joinShard } from '../../src/join/joinShard.ts';
+import { joinShard } from '../../src/join/join-shard.ts';
 import { AT, NAME } from './constants.ts';
 
 // A process to be killed: joins the shard of the directory it is given.

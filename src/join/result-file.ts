@@ -1,6 +1,6 @@
 import { errorCode, MillraceError } from '../core/errors.ts';
 import type { ResultRow } from '../core/result.ts';
-import { lineBlocks } from './lineBlocks.ts';
+import { lineBlocks } from './line-blocks.ts';
 
 const NEWLINE = 0x0a;
 const ZERO = 0x30;

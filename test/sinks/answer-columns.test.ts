@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { answerValues } from '../../src/sinks/answerColumns.ts';
+import { answerValues } from '../../src/sinks/answer-columns.ts';
 import { okRow } from './helpers.ts';
 
 function valuesOf(body: unknown) {

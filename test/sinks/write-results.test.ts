@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../src/core/errors.ts';
 import type { ResultRow } from '../../src/core/result.ts';
 import { toWritable } from '../../src/sinks/writable.ts';
-import { writeResults } from '../../src/sinks/writeResults.ts';
+import { writeResults } from '../../src/sinks/write-results.ts';
 import { Folder, failedRow, okRow } from './helpers.ts';
 
 async function* rowsOf(count: number): AsyncGenerator<ResultRow> {

@@ -8,7 +8,7 @@ import {
   skipBlanks,
   skipValue,
   walkObject,
-} from './jsonBytes.ts';
+} from './json-bytes.ts';
 
 /**
  * Where the parts of one answer lie in its buffer, found by a walk over the top-level keys that also

@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { errorCode } from '../core/errors.ts';
 import { syncDirectory } from '../streams/files.ts';
 import { joinPaths } from './paths.ts';
-import { resultLines } from './resultFile.ts';
-import { RowFile } from './rowFile.ts';
+import { resultLines } from './result-file.ts';
+import { RowFile } from './row-file.ts';
 
 const STATUS_KEY = Buffer.from(',"status":"');
 const FAILED = Buffer.from(',"status":"failed",');

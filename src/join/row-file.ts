@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from '../core/errors.ts';
 import { AtomicFile, syncDirectory } from '../streams/files.ts';
-import { RowBlock } from './rowBlock.ts';
+import { RowBlock } from './row-block.ts';
 
 /**
  * A file of lines that exists only if there is a line for it: no line, no file, and one that lies

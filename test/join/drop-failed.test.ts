@@ -1,7 +1,7 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { dropFailed } from '../../src/join/dropFailed.ts';
+import { dropFailed } from '../../src/join/drop-failed.ts';
 import { failedLine, lines, NAME, okLine, plainRows, TestJob } from './helpers.ts';
 
 async function joinedJob(): Promise<TestJob> {

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import type { ResultRow } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
 import { abortable } from '../streams/stage.ts';
-import { createSink, parseOutputName, type SinkOptions } from './createSink.ts';
+import { createSink, parseOutputName, type SinkOptions } from './create-sink.ts';
 import { toWritable } from './writable.ts';
 
 /** Rows written, by status. */
