@@ -107,7 +107,7 @@ export class Lives {
     }
     const running = batch.plan.running * (batch.fate?.share ?? 1);
     this.#move({ ...batch, requests }, 'in_progress', {
-      dueAt: this.#now() + sped(this.#state, running),
+      dueAt: batch.dueAt + sped(this.#state, running),
     });
   }
 
@@ -127,7 +127,7 @@ export class Lives {
         return this.#stall(now, signal);
       default:
         this.#move(now, 'finalizing', {
-          dueAt: this.#now() + sped(this.#state, batch.plan.finalizing),
+          dueAt: this.#answeredAt(batch) + sped(this.#state, batch.plan.finalizing),
         });
     }
   }
@@ -141,6 +141,15 @@ export class Lives {
     const { cancelledLines } = this.#state.options.switches;
     if (cancelledLines === 'error') await this.#answerNot(batch, 'batch_cancelled');
     await this.#end(this.#get(batch.id), 'cancelled');
+  }
+
+  /**
+   * When the answering was over. The phases of the model follow their plan, so that the time that
+   * this machine took does not add up; what really works takes its own time.
+   */
+  #answeredAt(batch: BatchRecord): number {
+    const { upstream, answer } = this.#state.options;
+    return upstream === null && answer === undefined ? batch.dueAt : this.#now();
   }
 
   /** Nothing more happens, until it is cancelled or the profile lets it expire. */

@@ -16,6 +16,13 @@ const CL100K_PREFIXES = [
 // A text that looks like a special token is text: it reached the service as a string.
 const AS_TEXT = { disallowedSpecial: new Set<string>() };
 
+/**
+ * The tokenizer's time grows with the square of a run of letters without a break. Longer runs are
+ * counted in pieces: a token or so too many for each, in texts that no model was made for.
+ */
+const LONGEST_RUN = 512; // characters
+const LONG_RUN = new RegExp(`[^\\s\\p{P}]{${LONGEST_RUN}}`, 'gu');
+
 const loaded = new Map<string, Promise<CountText>>();
 
 /** The encoding of a base model, or of a deployment that is named after one; o200k_base otherwise. */
@@ -41,5 +48,16 @@ async function load(name: string): Promise<CountText> {
     name === CL100K
       ? await import('gpt-tokenizer/encoding/cl100k_base')
       : await import('gpt-tokenizer/encoding/o200k_base');
-  return (text) => countTokens(text, AS_TEXT);
+  const count: CountText = (text) => countTokens(text, AS_TEXT);
+  return (text) => {
+    if (text.length < LONGEST_RUN || text.search(LONG_RUN) < 0) return count(text);
+    let tokens = 0;
+    let start = 0;
+    for (const run of text.matchAll(LONG_RUN)) {
+      const end = run.index + run[0].length;
+      tokens += count(text.slice(start, end));
+      start = end;
+    }
+    return tokens + count(text.slice(start));
+  };
 }
