@@ -2,8 +2,8 @@ import { RejectedRecord } from '../core/record.ts';
 import { CountedRequest, type RequestItem } from '../core/request.ts';
 import type { TokenCounter } from '../core/tokens.ts';
 import { resumePoint, type SourceBatch } from '../sources/read.ts';
-import type { CountedBlocks } from './partition.ts';
 import type { OpenRequest } from './request.ts';
+import type { CountedBlocks } from './seal-partition.ts';
 
 /** Builds and counts the requests of a source, block by block. The counter is made when needed. */
 export async function* countedBlocks(

@@ -1,17 +1,11 @@
 import { statfs } from 'node:fs/promises';
 import { MillraceError } from '../core/errors.ts';
-import type {
-  Partition,
-  PartitionProgress,
-  RequestSpec,
-  SealedShard,
-  ShardLimits,
-} from '../core/job.ts';
-import type { CountedItem } from '../core/request.ts';
-import { SealingWriter } from '../shards/writer.ts';
+import type { Partition, PartitionProgress, RequestSpec } from '../core/job.ts';
+import type { JobHead } from '../shards/serialise.ts';
 import { jobRow } from './context.ts';
 import type { Job } from './job.ts';
 import { shardOrder } from './retry-names.ts';
+import type { OnSeal } from './seal-partition.ts';
 
 /** Sealing waits this long before it looks for free space again. */
 const DISK_WAIT_MS = 1000; // 1 s
@@ -20,30 +14,31 @@ const DISK_WAIT_MS = 1000; // 1 s
 const DISK_MARGIN_BYTES = 64 * 1024 * 1024; // 64 MiB
 
 export interface PreparePartitionOptions {
-  readonly limits: ShardLimits;
   /** What the job is to remember of its requests once the first of them tells the rest. */
   readonly request: Omit<RequestSpec, 'endpoint' | 'model' | 'baseModel'> & {
     readonly baseModel: string | null;
   };
-  readonly strict?: boolean | undefined;
-  /** The items begin at the partition's first record, though some of it is sealed. */
-  readonly fromStart: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Counted items, a block at a time, each with where the record after it starts, or null. */
-export type CountedBlocks = AsyncIterable<
-  readonly { item: CountedItem<unknown>; nextByte: number | null }[]
->;
+/**
+ * Seals the partition, in this thread or another one, and tells each seal before it goes on. `head`
+ * is the endpoint and model of every line, where the job knows them already.
+ */
+export type Seal = (
+  partition: Partition,
+  head: JobHead | undefined,
+  onSeal: OnSeal,
+) => Promise<PartitionProgress>;
 
 /**
- * Seals one partition, from wherever it stands. Each seal is one transaction: the shard's row, how
- * far the partition is, and the wish to submit it.
+ * Brings one partition to its end, from wherever it stands. Each seal is one transaction: the shard's
+ * row, how far the partition is, and the wish to submit it.
  */
 export async function preparePartition(
   job: Job,
   partition: Partition,
-  blocks: CountedBlocks,
+  seal: Seal,
   options: PreparePartitionOptions,
 ): Promise<Partition> {
   const { signal } = options;
@@ -52,59 +47,37 @@ export async function preparePartition(
   );
   const { request } = (await job.store.read(jobRow)).spec;
   const index = Number(partition.name.slice(1));
-  const writer = new SealingWriter({
-    directory: job.directory.path,
-    partition: partition.name,
-    jobName: job.name,
-    limits: options.limits,
-    firstOrdinal: partition.firstOrdinal ?? 0,
-    progress: partition.progress,
-    head: request ?? undefined,
-    strict: options.strict,
-    verify: options.fromStart,
-    async onSeal(shard: SealedShard | null, progress: PartitionProgress) {
-      row = await job.store.transaction(async (tx) => {
-        const { spec, version } = await jobRow(tx);
-        if (spec.request === null && writer.head !== undefined) {
-          const { endpoint, model } = writer.head;
-          const request = {
-            ...options.request,
-            endpoint,
-            model,
-            baseModel: options.request.baseModel ?? model,
-          };
-          await tx.updateJob(version, { spec: { ...spec, request } });
-        }
-        if (shard !== null) await tx.insertShard(shard, shardOrder(index, progress.shards));
-        for (const { name } of await tx.targets()) await tx.putTask('grant', name, job.clock.now());
-        return tx.updatePartition(row.name, row.version, { progress });
-      });
-      job.notify();
-      await waitForDisk(job, shard?.bytes ?? 0, signal);
-    },
-  });
-  try {
-    await waitForDisk(job, 0, signal);
-    for await (const block of blocks) {
-      signal?.throwIfAborted();
-      for (const { item, nextByte } of block) {
-        const written = writer.add(item, nextByte);
-        if (written !== undefined) await written;
+  await waitForDisk(job, 0, signal);
+  const progress = await seal(partition, request ?? undefined, async (shard, sealed, head) => {
+    row = await job.store.transaction(async (tx) => {
+      const { spec, version } = await jobRow(tx);
+      if (spec.request === null && head !== undefined) {
+        const { endpoint, model } = head;
+        const baseModel = options.request.baseModel ?? model;
+        const found = { ...options.request, endpoint, model, baseModel };
+        await tx.updateJob(version, { spec: { ...spec, request: found } });
       }
-    }
-    const progress = await writer.finish();
-    row = await job.store.transaction((tx) =>
-      tx.updatePartition(row.name, row.version, {
-        state: 'prepared',
-        records: progress.records,
-        progress,
-      }),
+      if (shard !== null) await tx.insertShard(shard, shardOrder(index, sealed.shards));
+      for (const { name } of await tx.targets()) await tx.putTask('grant', name, job.clock.now());
+      return tx.updatePartition(row.name, row.version, { progress: sealed });
+    });
+    job.notify();
+    await waitForDisk(job, shard?.bytes ?? 0, signal);
+  });
+  if (row.records !== null && row.records !== progress.records) {
+    throw new MillraceError(
+      'source_changed',
+      `${row.name} had ${row.records} records when it was planned, now ${progress.records}: ` +
+        'a source was changed while it was read; prepare a new job directory',
     );
-    return row;
-  } catch (error) {
-    await writer.abort();
-    throw error;
   }
+  return job.store.transaction((tx) =>
+    tx.updatePartition(row.name, row.version, {
+      state: 'prepared',
+      records: progress.records,
+      progress,
+    }),
+  );
 }
 
 /**

@@ -1,16 +1,12 @@
-import { MillraceError, UsageError } from '../core/errors.ts';
 import type { Partition, ShardLimits } from '../core/job.ts';
-import type { TokenCounter } from '../core/tokens.ts';
 import { checkFields } from '../requests/check-fields.ts';
 import { type LimitOptions, resolveLimits } from '../shards/limits.ts';
 import { emptyProgress } from '../shards/progress.ts';
 import type { SourceOptions } from '../sources/describe.ts';
 import { cutPartitions } from '../sources/partitions.ts';
-import { createTokenCounter } from '../tokens/counter.ts';
 import { jobRow } from './context.ts';
-import { countedBlocks } from './counted.ts';
 import type { Job } from './job.ts';
-import { preparePartition } from './partition.ts';
+import { preparePartitions } from './prepare-partitions.ts';
 import { type JobRequest, type OpenRequest, openRequest } from './request.ts';
 import { type JobSource, type OpenSource, openSources } from './sources.ts';
 import { settleSpec } from './spec.ts';
@@ -30,6 +26,13 @@ export interface PrepareOptions<T> {
   strict?: boolean | undefined;
   /** Stands for the request's functions: a changed one gets a new version. */
   version?: string | undefined;
+  /**
+   * Threads that partitions of files are prepared in; the shards are the same whatever it is.
+   * Default: as many as there are cores. A request made by functions stays in this thread.
+   */
+  workers?: number | undefined;
+  /** Of a new job: bytes of a partition. Default: a sixteenth of its file, 32 MiB to 1 GiB. */
+  partitionBytes?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -50,8 +53,8 @@ export async function prepareJob<T>(job: Job, options: PrepareOptions<T>): Promi
       request: requestSpec(request, options.baseModel),
       limits,
     });
-    await planPartitions(job, sources, signal);
-    await prepareAll(job, sources, request, limits, options);
+    await planPartitions(job, sources, options.partitionBytes, signal);
+    await preparePartitions(job, sources, request, limits, options);
     return await endPreparation(job);
   } finally {
     job.active.preparing -= 1;
@@ -91,72 +94,19 @@ async function limitsOf(
   });
 }
 
-async function prepareAll<T>(
-  job: Job,
-  sources: readonly OpenSource[],
-  request: OpenRequest,
-  limits: ShardLimits,
-  options: PrepareOptions<T>,
-): Promise<void> {
-  const { signal, strict } = options;
-  let counter: TokenCounter | undefined;
-  const counterFor = async (model: string) => {
-    counter ??= await createTokenCounter(options.baseModel ?? model);
-    return counter;
-  };
-  let ordinal = 0;
-  let row = 0;
-  let source = -1;
-  for (let partition of await job.store.read((tx) => tx.partitions())) {
-    if (partition.source !== source) row = 0;
-    source = partition.source;
-    if (partition.state !== 'prepared') {
-      partition = await place(job, partition, ordinal);
-      const items = sourceAt(sources, source).read(partition, row, signal);
-      partition = await preparePartition(
-        job,
-        partition,
-        countedBlocks(items, request, counterFor),
-        {
-          limits,
-          strict,
-          request: { ...request.spec, baseModel: options.baseModel ?? null },
-          fromStart: partition.progress.resumeAt === null,
-          signal,
-        },
-      );
-    }
-    ordinal += partition.progress.records;
-    row += partition.progress.records;
-  }
-}
-
-/** Gives a partition its first ordinal: the records before it are counted or prepared by now. */
-async function place(job: Job, partition: Partition, ordinal: number): Promise<Partition> {
-  if (partition.firstOrdinal === ordinal) return partition;
-  if (partition.firstOrdinal !== null) {
-    throw new MillraceError(
-      'source_changed',
-      `${partition.name} began with record ${partition.firstOrdinal} when it was planned, now ` +
-        `with ${ordinal}: a source was changed while it was read; prepare a new job directory`,
-    );
-  }
-  return job.store.transaction((tx) =>
-    tx.updatePartition(partition.name, partition.version, { firstOrdinal: ordinal }),
-  );
-}
-
 /** Cuts the sources once; from then on the job's partitions are fixed. */
 async function planPartitions(
   job: Job,
   sources: readonly OpenSource[],
+  size: number | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { planned } = await job.store.read(jobRow);
   if (planned) return;
   const cuts: Pick<Partition, 'source' | 'start' | 'end' | 'records'>[] = [];
   for (const [source, { description }] of sources.entries()) {
-    const pieces = description === null ? null : await cutPartitions(description, { signal });
+    const cut = { signal, ...(size === undefined ? {} : { size }) };
+    const pieces = description === null ? null : await cutPartitions(description, cut);
     for (const { start, end, records } of pieces ?? [WHOLE])
       cuts.push({ source, start, end, records });
   }
@@ -176,11 +126,3 @@ async function planPartitions(
 }
 
 const WHOLE = { start: 0, end: null, records: null };
-
-function sourceAt(sources: readonly OpenSource[], index: number): OpenSource {
-  const source = sources[index];
-  if (source !== undefined) return source;
-  throw new UsageError(
-    `the job reads ${index + 1} sources or more; only ${sources.length} were given`,
-  );
-}

@@ -16,6 +16,8 @@ export interface OpenRequest {
   readonly builder: RequestBuilder;
   /** Null where the records say it. */
   readonly spec: Omit<RequestSpec, 'endpoint' | 'model' | 'baseModel'>;
+  /** The same request as plain data, for another thread to open; null when it has functions. */
+  readonly portable: JobRequest<unknown> | null;
 }
 
 /** `version` stands for functions, which cannot be remembered. */
@@ -27,12 +29,13 @@ export async function openRequest<T>(
   if ('kind' in request) {
     const builder = await openRequestBuilder(request);
     const idField = 'idField' in request ? (request.idField ?? null) : null;
-    return { builder, spec: { idField, template: request } };
+    return { builder, spec: { idField, template: request }, portable: request };
   }
   const builder = builderOf(request);
   const hasFunction = Object.values(request).some((value) => typeof value === 'function');
   const template = hasFunction ? { version: version ?? null } : request;
-  return { builder, spec: { idField: request.idField ?? null, template } };
+  const portable = hasFunction ? null : (request as JobRequest<unknown>);
+  return { builder, spec: { idField: request.idField ?? null, template }, portable };
 }
 
 /** The definition that a job remembers, or null when it was made by functions. */

@@ -58,7 +58,8 @@ async function openInput(
   return openDescribed(source, input);
 }
 
-function openDescribed(
+/** Opens what is described already; `input` is what its bytes come from, if not from its file. */
+export function openDescribed(
   description: SourceDescription,
   input?: AsyncIterable<Uint8Array>,
 ): OpenSource {

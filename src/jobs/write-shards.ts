@@ -7,7 +7,8 @@ import { AtomicFile } from '../streams/files.ts';
 import { abortable } from '../streams/stage.ts';
 import { jobRow, log } from './context.ts';
 import type { Job } from './job.ts';
-import { type CountedBlocks, preparePartition } from './partition.ts';
+import { preparePartition } from './partition.ts';
+import { type CountedBlocks, sealPartition } from './seal-partition.ts';
 import { settleSpec } from './spec.ts';
 
 /** What a preparation came to, known before anything is sent. */
@@ -51,13 +52,16 @@ export function writeShards(
       const reader = await peekRequest(abortable(items, context?.signal));
       await settleSpec(job.store, pipelineSpec(reader.first, limits, options.version));
       const partition = await onlyPartition(job);
-      await preparePartition(job, partition, reader.blocks, {
-        limits,
-        strict: options.strict,
-        request: { ...templateOf(options.version), baseModel: null },
-        fromStart: true,
-        signal: context?.signal,
-      });
+      const signal = context?.signal;
+      const { strict } = options;
+      const settings = { directory: job.directory.path, jobName: job.name, limits, strict };
+      await preparePartition(
+        job,
+        partition,
+        (row, head, onSeal) =>
+          sealPartition(settings, row, reader.blocks, { head, onSeal, fromStart: true, signal }),
+        { request: { ...templateOf(options.version), baseModel: null }, signal },
+      );
       return await endPreparation(job);
     } finally {
       job.active.preparing -= 1;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { SourceOptions } from '../../sources/describe.ts';
-import { oneOf, sizeBytes } from '../units.ts';
+import { count, oneOf, sizeBytes } from '../units.ts';
 
 const FORMATS = ['csv', 'tsv', 'ndjson', 'json', 'batch'] as const;
 
@@ -11,6 +11,7 @@ export interface SourceFlags {
   jsonPath?: string;
   strict?: boolean;
   maxRecordBytes?: number;
+  workers?: number;
 }
 
 /** How a source is read. */
@@ -28,6 +29,9 @@ export function addSourceFlags(command: Command): Command {
     .option('--strict', 'stop at the first bad record')
     .option('--max-record-bytes <size>', 'a longer record is rejected (16MiB)', (text) =>
       sizeBytes(text, '--max-record-bytes'),
+    )
+    .option('--workers <count>', 'threads that prepare a file side by side (as cores)', (text) =>
+      count(text, '--workers'),
     );
 }
 

@@ -58,6 +58,7 @@ async function prepare(sources: readonly string[], flags: PrepareFlags): Promise
       limits: limitOptions(flags),
       defaultLimits: { maxTokens: shardShare(flags.enqueuedTokens) },
       strict: flags.strict,
+      workers: flags.workers,
       signal,
     });
     await progress.stop();

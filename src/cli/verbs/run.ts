@@ -63,6 +63,7 @@ async function run(sources: readonly string[], flags: RunFlags): Promise<number>
       baseModel: flags.baseModel,
       limits: limitOptions(flags),
       strict: flags.strict,
+      workers: flags.workers,
       service: service.targets,
       signal,
       ...settingsOf(wish, service.local),

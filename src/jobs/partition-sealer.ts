@@ -1,0 +1,49 @@
+import type { Partition, PartitionProgress } from '../core/job.ts';
+import type { TokenCounter } from '../core/tokens.ts';
+import type { JobHead } from '../shards/serialise.ts';
+import { createTokenCounter } from '../tokens/counter.ts';
+import { countedBlocks } from './counted.ts';
+import type { OpenRequest } from './request.ts';
+import { type OnSeal, type SealSettings, sealPartition } from './seal-partition.ts';
+import type { OpenSource } from './sources.ts';
+
+/** What one partition needs beside the job's own settings. */
+export interface SealOrder {
+  /** Rows of its source before it. */
+  readonly row: number;
+  readonly head: JobHead | undefined;
+  readonly onSeal: OnSeal;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Reads, builds, counts and seals partitions in this thread. The counter is made when needed. */
+export class PartitionSealer {
+  readonly #settings: SealSettings;
+  /** By their numbers; null where this thread cannot read. */
+  readonly #sources: readonly (OpenSource | null)[];
+  readonly #request: OpenRequest;
+  readonly #baseModel: string | undefined;
+  #counter: Promise<TokenCounter> | null = null;
+
+  constructor(
+    settings: SealSettings,
+    sources: readonly (OpenSource | null)[],
+    request: OpenRequest,
+    baseModel: string | undefined,
+  ) {
+    this.#settings = settings;
+    this.#sources = sources;
+    this.#request = request;
+    this.#baseModel = baseModel;
+  }
+
+  seal(partition: Partition, { row, head, onSeal, signal }: SealOrder): Promise<PartitionProgress> {
+    const items = this.#sources[partition.source]!.read(partition, row, signal);
+    const blocks = countedBlocks(items, this.#request, (model) => {
+      this.#counter ??= createTokenCounter(this.#baseModel ?? model);
+      return this.#counter;
+    });
+    const fromStart = partition.progress.resumeAt === null;
+    return sealPartition(this.#settings, partition, blocks, { head, onSeal, fromStart, signal });
+  }
+}

@@ -1,0 +1,157 @@
+import { availableParallelism } from 'node:os';
+import { isAbort, MillraceError, UsageError } from '../core/errors.ts';
+import type { Partition, ShardLimits } from '../core/job.ts';
+import { jobRow } from './context.ts';
+import type { Job } from './job.ts';
+import { preparePartition, type Seal } from './partition.ts';
+import { PartitionSealer } from './partition-sealer.ts';
+import type { PrepareOptions } from './prepare.ts';
+import type { OpenRequest } from './request.ts';
+import type { OpenSource } from './sources.ts';
+import { WorkerPool } from './workers/pool.ts';
+
+/** A partition whose place among the job's records is known. */
+interface Placed {
+  readonly partition: Partition;
+  readonly ordinal: number;
+  /** Rows of its source before it. */
+  readonly row: number;
+}
+
+/**
+ * Prepares every partition that is not. Those whose first ordinal is known (all partitions before
+ * them are counted or prepared) are prepared side by side, as many as there are workers; one at a
+ * time until the endpoint and model of the job's lines are known, which the first request decides.
+ */
+export async function preparePartitions<T>(
+  job: Job,
+  sources: readonly OpenSource[],
+  request: OpenRequest,
+  limits: ShardLimits,
+  options: PrepareOptions<T>,
+): Promise<void> {
+  const rows = await job.store.read((tx) => tx.partitions());
+  for (const { source } of rows) {
+    if (source < sources.length) continue;
+    throw new UsageError(
+      `the job reads ${source + 1} sources or more; only ${sources.length} were given`,
+    );
+  }
+  const failed = new AbortController();
+  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
+  const { strict } = options;
+  const settings = { directory: job.directory.path, jobName: job.name, limits, strict };
+  const { baseModel } = options;
+  const descriptions = sources.map(({ description }) => description);
+  const threads = threadsFor(rows, sources, request, options.workers);
+  const pool =
+    threads < 2
+      ? null
+      : new WorkerPool(threads, { settings, request: request.portable, baseModel, descriptions });
+  const here = new PartitionSealer(settings, sources, request, baseModel);
+  const running = new Map<number, Promise<void>>();
+  const failures: { index: number; error: unknown }[] = [];
+
+  const prepare = async ({ partition, ordinal, row }: Placed, index: number): Promise<void> => {
+    const jumps = pool !== null && inFile(sources, partition);
+    const seal: Seal = (placed, head, onSeal) =>
+      (jumps ? pool : here).seal(placed, { row, head, onSeal, signal });
+    const placed = await place(job, partition, ordinal);
+    rows[index] = await preparePartition(job, placed, seal, {
+      request: { ...request.spec, baseModel: baseModel ?? null },
+      signal,
+    });
+  };
+
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const known = (await job.store.read(jobRow)).spec.request !== null;
+      const slots = known ? Math.max(threads, 1) : 1;
+      for (const [index, placed] of ready(rows)) {
+        if (running.size >= slots) break;
+        if (running.has(index)) continue;
+        const run = prepare(placed, index)
+          .catch((error: unknown) => {
+            failures.push({ index, error });
+            failed.abort(error);
+          })
+          .finally(() => running.delete(index));
+        running.set(index, run);
+      }
+      if (running.size === 0) break;
+      await Promise.race(running.values());
+    }
+  } catch (error) {
+    failures.push({ index: rows.length, error });
+    failed.abort(error);
+  } finally {
+    await Promise.allSettled(running.values());
+    await pool?.close();
+  }
+  throwFirst(failures, options.signal);
+}
+
+/** The partitions that can be begun now, by their place in `rows`. */
+function* ready(rows: readonly Partition[]): Generator<[number, Placed]> {
+  let ordinal = 0;
+  let row = 0;
+  let source = -1;
+  for (const [index, partition] of rows.entries()) {
+    if (partition.source !== source) row = 0;
+    source = partition.source;
+    const prepared = partition.state === 'prepared';
+    if (!prepared) yield [index, { partition, ordinal, row }];
+    const records = prepared ? partition.progress.records : partition.records;
+    if (records === null) return;
+    ordinal += records;
+    row += records;
+  }
+}
+
+/** Threads that have something to do: 0 for all in this one. */
+function threadsFor(
+  rows: readonly Partition[],
+  sources: readonly OpenSource[],
+  request: OpenRequest,
+  workers: number = availableParallelism(),
+): number {
+  if (!Number.isSafeInteger(workers) || workers < 1) {
+    throw new UsageError('the number of workers must be a positive whole number');
+  }
+  if (request.portable === null) return 0;
+  const open = rows.filter((row) => row.state !== 'prepared' && inFile(sources, row));
+  return Math.min(workers, open.length);
+}
+
+/** Whether another thread can read it as well: a file by its name, not this process's input. */
+function inFile(sources: readonly OpenSource[], { source }: Partition): boolean {
+  return typeof sources[source]?.description?.path === 'string';
+}
+
+/** Gives a partition its first ordinal: the records before it are counted or prepared by now. */
+async function place(job: Job, partition: Partition, ordinal: number): Promise<Partition> {
+  if (partition.firstOrdinal === ordinal) return partition;
+  if (partition.firstOrdinal !== null) {
+    throw new MillraceError(
+      'source_changed',
+      `${partition.name} began with record ${partition.firstOrdinal} when it was planned, now ` +
+        `with ${ordinal}: a source was changed while it was read; prepare a new job directory`,
+    );
+  }
+  return job.store.transaction((tx) =>
+    tx.updatePartition(partition.name, partition.version, { firstOrdinal: ordinal }),
+  );
+}
+
+/** Throws what ended the work: the user's abort, else the first failure in the sources' order. */
+function throwFirst(
+  failures: readonly { index: number; error: unknown }[],
+  signal: AbortSignal | undefined,
+): void {
+  if (failures.length === 0) return;
+  signal?.throwIfAborted();
+  const causes = failures.filter(({ error }) => !isAbort(error));
+  const [first] = (causes.length > 0 ? causes : [...failures]).sort((a, b) => a.index - b.index);
+  throw first?.error;
+}

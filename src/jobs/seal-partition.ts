@@ -1,0 +1,70 @@
+import type { Partition, PartitionProgress, SealedShard, ShardLimits } from '../core/job.ts';
+import type { CountedItem } from '../core/request.ts';
+import type { JobHead } from '../shards/serialise.ts';
+import { SealingWriter } from '../shards/writer.ts';
+
+/** What the shards of a job have in common. Plain data. */
+export interface SealSettings {
+  /** The job's directory. */
+  readonly directory: string;
+  readonly jobName: string;
+  readonly limits: ShardLimits;
+  readonly strict?: boolean | undefined;
+}
+
+/** Told after the files of a shard are durable; sealing goes on once it resolves. */
+export type OnSeal = (
+  shard: SealedShard | null,
+  progress: PartitionProgress,
+  head: JobHead | undefined,
+) => Promise<void>;
+
+/**
+ * Counted items, a block at a time, each with where the record after it starts, or null. A block
+ * and its items are valid until the next one is asked for.
+ */
+export type CountedBlocks = AsyncIterable<
+  readonly { item: CountedItem<unknown>; nextByte: number | null }[]
+>;
+
+/** Seals a partition's items into shards, from wherever it stands. Knows no store. */
+export async function sealPartition(
+  settings: SealSettings,
+  partition: Partition,
+  blocks: CountedBlocks,
+  {
+    head,
+    onSeal,
+    fromStart,
+    signal,
+  }: {
+    head: JobHead | undefined;
+    onSeal: OnSeal;
+    /** The items begin at the partition's first record, though some of it is sealed. */
+    fromStart: boolean;
+    signal: AbortSignal | undefined;
+  },
+): Promise<PartitionProgress> {
+  const writer = new SealingWriter({
+    ...settings,
+    partition: partition.name,
+    firstOrdinal: partition.firstOrdinal ?? 0,
+    progress: partition.progress,
+    head,
+    verify: fromStart,
+    onSeal: (shard, progress) => onSeal(shard, progress, writer.head),
+  });
+  try {
+    for await (const block of blocks) {
+      signal?.throwIfAborted();
+      for (const { item, nextByte } of block) {
+        const written = writer.add(item, nextByte);
+        if (written !== undefined) await written;
+      }
+    }
+    return await writer.finish();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}

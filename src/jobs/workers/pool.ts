@@ -1,0 +1,116 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { MillraceError, UsageError } from '../../core/errors.ts';
+import type { Partition, PartitionProgress } from '../../core/job.ts';
+import type { SealOrder } from '../partition-sealer.ts';
+import type { OnSeal } from '../seal-partition.ts';
+import type { FromWorker, ToWorker, WorkerFailure, WorkerTask } from './messages.ts';
+
+// The same file beside this one, compiled or not.
+const THREAD = new URL(
+  import.meta.url.endsWith('.ts') ? 'thread.ts' : 'thread.js',
+  import.meta.url,
+);
+
+/**
+ * Threads that prepare partitions, one each at a time, started when there is something to do. A worker
+ * writes its own shard files; what the job remembers is written here. Close it, whatever happened.
+ */
+export class WorkerPool {
+  readonly #task: WorkerTask;
+  readonly #size: number;
+  readonly #idle: Worker[] = [];
+  readonly #all: Worker[] = [];
+
+  constructor(size: number, task: WorkerTask) {
+    this.#size = size;
+    this.#task = task;
+  }
+
+  /** As PartitionSealer, in a thread. No more calls at a time than the pool has threads. */
+  async seal(partition: Partition, order: SealOrder): Promise<PartitionProgress> {
+    const { row, head, onSeal, signal } = order;
+    signal?.throwIfAborted();
+    const worker = this.#idle.pop() ?? this.#start();
+    const abort = () => post(worker, { kind: 'abort' });
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      post(worker, { kind: 'seal', partition, row, head });
+      const progress = await follow(worker, onSeal);
+      this.#idle.push(worker);
+      return progress;
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#all.map((worker) => worker.terminate()));
+  }
+
+  #start(): Worker {
+    if (this.#all.length >= this.#size) {
+      throw new MillraceError('worker_failed', 'more partitions at a time than threads');
+    }
+    const worker = new Worker(THREAD, { workerData: this.#task });
+    this.#all.push(worker);
+    return worker;
+  }
+}
+
+/** Records what a worker seals until it is done or has failed. */
+async function follow(worker: Worker, onSeal: OnSeal): Promise<PartitionProgress> {
+  const over = new AbortController();
+  const { signal } = over;
+  const failure = Promise.race([
+    once(worker, 'error', { signal }).then(([error]) => Promise.reject(error)),
+    once(worker, 'exit', { signal }).then(([code]) => Promise.reject(exited(code))),
+  ]);
+  // Nobody waits for it once the worker is done.
+  failure.catch(() => undefined);
+  try {
+    for (;;) {
+      const next = once(worker, 'message', { signal }) as Promise<[FromWorker]>;
+      const [message] = await Promise.race([next, failure]);
+      if (message.kind === 'done') return message.progress;
+      if (message.kind === 'failed') throw revive(message.failure);
+      try {
+        await onSeal(message.shard, message.progress, message.head);
+        post(worker, { kind: 'recorded' });
+      } catch (error) {
+        // What is not recorded must not be built upon: the worker gives up first.
+        post(worker, { kind: 'abort' });
+        await Promise.race([once(worker, 'message', { signal }), failure]);
+        throw error;
+      }
+    }
+  } finally {
+    over.abort();
+  }
+}
+
+function post(worker: Worker, message: ToWorker): void {
+  worker.postMessage(message);
+}
+
+function exited(code: unknown): MillraceError {
+  return new MillraceError(
+    'worker_failed',
+    `a worker thread ended with exit code ${code}: give the same command again, or --workers 1`,
+    { retryable: true },
+  );
+}
+
+function revive(failure: WorkerFailure): Error {
+  const { name, code, message, retryable, stack } = failure;
+  if (code === 'usage') return new UsageError(message);
+  if (name === 'MillraceError' && code !== undefined) {
+    return new MillraceError(code, message, { retryable });
+  }
+  const error = Object.assign(new Error(message), { name }, code === undefined ? {} : { code });
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}
