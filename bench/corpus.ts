@@ -1,6 +1,7 @@
 // Real text for the benchmarks, from what this machine has installed: npm packages, and on Debian its
 // manual pages, message catalogues and Python library. Fixed order, so that runs can be compared.
 import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { seededRandom } from '../src/core/clock.ts';
 
@@ -9,12 +10,14 @@ export type Kind = 'english' | 'scripts' | 'code' | 'base64';
 /** Parts of the mixed corpus. */
 const MIX: Record<Kind, number> = { english: 0.6, scripts: 0.22, code: 0.15, base64: 0.03 };
 
+const MODULES = join(import.meta.dirname, '../node_modules');
+
 const LANGUAGES = 'ja,zh_CN,zh_TW,ru,uk,ko,el,hi,ar,he,th,de,fr,es,pl,pt_BR,cs,tr,vi,ta';
 
 const sources: Record<Kind, () => Generator<string>> = {
   *english() {
     yield* files('/usr/share/man/man[1-8]/*.gz');
-    yield* files('node_modules/**/*.md');
+    yield* files(`${MODULES}/**/*.md`);
     yield* files('/usr/share/doc/**/*{README,NEWS,changelog,copyright}*');
     yield* files('/usr/share/perl/**/*.pod');
   },
@@ -24,13 +27,13 @@ const sources: Record<Kind, () => Generator<string>> = {
     yield* files('/usr/share/man/{ja,zh_CN,zh_TW,ko,ru,uk,de,fr,pl}/man*/*.gz');
   },
   *code() {
-    yield* files('node_modules/**/*.{ts,mts,cts}');
+    yield* files(`${MODULES}/**/*.{ts,mts,cts}`);
     yield* files('/usr/lib/python3*/**/*.py');
-    yield* files('node_modules/**/src/**/*.{js,mjs}');
-    yield* files('node_modules/**/{lib,dist}/**/*.js');
+    yield* files(`${MODULES}/**/src/**/*.{js,mjs}`);
+    yield* files(`${MODULES}/**/{lib,dist}/**/*.js`);
   },
   *base64() {
-    const binaries = ['/usr/lib/x86_64-linux-gnu/*.so.*', 'node_modules/**/*.wasm'];
+    const binaries = ['/usr/lib/x86_64-linux-gnu/*.so.*', `${MODULES}/**/*.wasm`];
     for (const file of globSync(binaries)) {
       yield readFileSync(file).toString('base64').replace(/.{76}/g, '$&\n');
     }
@@ -66,8 +69,10 @@ function take(texts: Iterable<string>, bytes: number): string[] {
 }
 
 function* files(pattern: string): Generator<string> {
-  for (const file of shuffled(globSync(pattern, { exclude: (name) => name === 'gpt-tokenizer' }))) {
-    const bytes = readFileSync(file, { flag: 'r' });
+  // A vocabulary is no text.
+  const exclude = (name: string) => name.endsWith('gpt-tokenizer') || name.endsWith('tiktoken');
+  for (const file of shuffled(globSync(pattern, { exclude }))) {
+    const bytes = readFileSync(file);
     const plain = file.endsWith('.gz') ? gunzipSync(bytes) : bytes;
     // What is binary after all is left out.
     if (!plain.subarray(0, 4096).includes(0)) yield plain.toString('utf8');

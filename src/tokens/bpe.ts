@@ -24,6 +24,8 @@ export class PieceCounter {
   readonly #pairs: Int32Array;
   /** Bits by hash of two tokens; most pairs merge into nothing, and this small table says so. */
   readonly #maybe: Int32Array;
+  /** By the two bytes at a border, `before << 8 | after`: the lowest token that merges across it. */
+  readonly #lowest = new Int32Array(65536).fill(TOKEN_MASK);
   /** By hash of two neighbours: the left one; the right one, doubled, plus 1 when they agree. */
   readonly #borders = new Int32Array(2 << BORDER_LOG).fill(-1);
   #tokens = new Int32Array(1024);
@@ -36,7 +38,11 @@ export class PieceCounter {
     this.#trie = buildTrie(this.#merges);
     this.#pairs = new Int32Array(PAIR_SLOTS);
     this.#maybe = new Int32Array(MAYBE_BITS / 32);
-    for (let token = 256; token < this.#merges.count; token++) this.#addPair(token);
+    const ends = new Uint8Array(2 * this.#merges.count);
+    this.#merges.ofByte.forEach((token, byte) => {
+      ends.fill(byte, 2 * token, 2 * token + 2);
+    });
+    for (let token = 256; token < this.#merges.count; token++) this.#addPair(token, ends);
   }
 
   /** Tokens of `bytes[start, end)`, one piece of at least one byte. */
@@ -52,7 +58,10 @@ export class PieceCounter {
     let at = start;
     for (;;) {
       const next = at + length[token]!;
-      if (dead[next - start] !== round && (depth === 0 || this.#agree(tokens[depth - 1]!, token))) {
+      if (
+        dead[next - start] !== round &&
+        (depth === 0 || this.#agree(tokens[depth - 1]!, token, (bytes[at - 1]! << 8) | bytes[at]!))
+      ) {
         tokens[depth++] = token;
         if (next === end) return depth;
         at = next;
@@ -68,8 +77,15 @@ export class PieceCounter {
     }
   }
 
-  #addPair(token: number): void {
-    const hash = pairHash(this.#merges.left[token]!, this.#merges.right[token]!);
+  /** `ends`: the first and the last byte of every lower token. */
+  #addPair(token: number, ends: Uint8Array): void {
+    const left = this.#merges.left[token]!;
+    const right = this.#merges.right[token]!;
+    ends[2 * token] = ends[2 * left]!;
+    ends[2 * token + 1] = ends[2 * right + 1]!;
+    const border = (ends[2 * left + 1]! << 8) | ends[2 * right]!;
+    if (this.#lowest[border] === TOKEN_MASK) this.#lowest[border] = token;
+    const hash = pairHash(left, right);
     this.#maybe[hash >>> (37 - MAYBE_LOG)]! |= 1 << (hash >>> (32 - MAYBE_LOG));
     let slot = hash & (PAIR_SLOTS - 1);
     while (this.#pairs[slot] !== 0) slot = (slot + 1) & (PAIR_SLOTS - 1);
@@ -129,25 +145,25 @@ export class PieceCounter {
   }
 
   /** As `#neighbours`, remembering what was found last for many pairs. */
-  #agree(x: number, y: number): boolean {
+  #agree(x: number, y: number, border: number): boolean {
     const known = this.#borders;
     const slot = (pairHash(x, y) >>> (32 - BORDER_LOG)) << 1;
     if (known[slot] === x && known[slot + 1]! >> 1 === y) return (known[slot + 1]! & 1) === 1;
-    const agree = this.#neighbours(x, y);
+    const agree = this.#neighbours(x, y, this.#lowest[border]!);
     known[slot] = x;
     known[slot + 1] = (y << 1) | (agree ? 1 : 0);
     return agree;
   }
 
   /** Whether merging would have left this border alone until both tokens were whole. */
-  #neighbours(leftToken: number, rightToken: number): boolean {
+  #neighbours(leftToken: number, rightToken: number, lowest: number): boolean {
     const { left, right } = this.#merges;
     let x = leftToken;
     let y = rightToken;
     // The rank at which x or y ceased to be a token of its own; across the border only a lower one
     // comes before it.
     let bound = TOKEN_MASK;
-    for (;;) {
+    while (bound > lowest) {
       if (this.#merged(x, y) < bound) return false;
       if (x > y) {
         if (x < 256) return true;
@@ -160,6 +176,7 @@ export class PieceCounter {
         y = left[y]!;
       }
     }
+    return true;
   }
 
   /** The token that two tokens merge into, or a number above all tokens. */

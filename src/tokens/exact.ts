@@ -4,24 +4,31 @@ import type { Splitter } from './split.ts';
 
 /** Bytes kept beyond a text, so that a word can be read past its end. */
 const PADDING = 32;
-/** A longer text gets a buffer for itself. */
+const MIN_BYTES = 64 * 1024; // 64 KiB
+/** A buffer for a longer text is let go with the next one. */
 const KEPT_BYTES = 1024 * 1024; // 1 MiB
 
-const SHORT_LOG = 18;
-const LONG_LOG = 16;
+// Pieces are looked up whole before they are encoded, in one place each; the last one stays. The
+// tables are as large as is of use and as dense as can be: what a look-up costs is its cache miss.
+const SMALL_LOG = 18; // 2 MiB
+const MIDDLE_LOG = 17; // 2 MiB
+const LARGE_LOG = 16; // 2 MiB
 
-const MASKS = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1);
+/** The low 0 to 4 bytes of a number. */
+const LOW_BYTES = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1);
 
-/** Exact counts of one encoding: split into pieces, each looked up or encoded. */
+/** Exact counts of one encoding: split into pieces, each looked up or encoded. Not for two texts at once. */
 export class ExactEncoding implements TextEncoding {
   readonly #pieces: PieceCounter;
   readonly #split: Splitter;
-  #bytes = Buffer.alloc(64 * 1024);
+  #bytes = Buffer.alloc(MIN_BYTES);
   #view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
-  /** Counts of pieces of 2 to 11 bytes: 11 bytes, the length, the count. */
-  readonly #short = new Int32Array(4 << SHORT_LOG);
-  /** Counts of pieces of 12 to 27 bytes. */
-  readonly #long = new Int32Array(8 << LONG_LOG);
+  /** Pieces of 2 to 7 bytes: 7 bytes, the length in 3 bits, the count in 5. */
+  readonly #small = new Int32Array(2 << SMALL_LOG);
+  /** Pieces of 8 to 15 bytes: 15 bytes, the length in 4 bits, the count in 4. */
+  readonly #middle = new Int32Array(4 << MIDDLE_LOG);
+  /** Pieces of 16 to 27 bytes: 27 bytes, the length, the count. */
+  readonly #large = new Int32Array(8 << LARGE_LOG);
 
   constructor(encoding: string, split: Splitter) {
     this.#pieces = new PieceCounter(encoding);
@@ -40,8 +47,9 @@ export class ExactEncoding implements TextEncoding {
   }
 
   #reserve(size: number): void {
-    if (size + PADDING <= this.#bytes.length && this.#bytes.length <= KEPT_BYTES) return;
-    this.#bytes = Buffer.alloc(Math.max(size + PADDING, 64 * 1024));
+    const room = this.#bytes.length;
+    if (size + PADDING <= room && room <= KEPT_BYTES) return;
+    this.#bytes = Buffer.alloc(Math.max(size + PADDING, MIN_BYTES));
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
   }
 
@@ -55,88 +63,90 @@ export class ExactEncoding implements TextEncoding {
       const end = split(bytes, at, size);
       const length = end - at;
       if (length === 1) total += 1;
-      else if (length < 12) total += this.#countShort(at, length);
-      else if (length < 28) total += this.#countLong(at, length);
+      else if (length < 8) total += this.#countSmall(at, length);
+      else if (length < 16) total += this.#countMiddle(at, length);
+      else if (length < 28) total += this.#countLarge(at, length);
       else total += this.#pieces.count(bytes, at, end);
       at = end;
     }
     return total;
   }
 
-  #countShort(at: number, length: number): number {
+  #countSmall(at: number, length: number): number {
     const view = this.#view;
     let a = view.getInt32(at, true);
-    let b = 0;
-    let c = length << 24;
-    if (length <= 4) a &= MASKS[length]!;
-    else {
-      b = view.getInt32(at + 4, true);
-      if (length <= 8) b &= MASKS[length - 4]!;
-      else c |= view.getInt32(at + 8, true) & MASKS[length - 8]!;
-    }
-    const table = this.#short;
-    let hash = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35);
-    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-    const slot = (hash >>> (32 - SHORT_LOG)) << 2;
-    if (table[slot] === a && table[slot + 1] === b && table[slot + 2] === c) {
-      return table[slot + 3]!;
-    }
+    let b = length << 24;
+    if (length < 4) a &= LOW_BYTES[length]!;
+    else b |= view.getInt32(at + 4, true) & LOW_BYTES[length - 4]!;
+    const hash = mix(Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b));
+    const table = this.#small;
+    const slot = (hash >>> (32 - SMALL_LOG)) << 1;
+    const known = table[slot + 1]!;
+    if (table[slot] === a && ((known ^ b) & 0x07ffffff) === 0) return known >>> 27;
     const count = this.#pieces.count(this.#bytes, at, at + length);
     table[slot] = a;
-    table[slot + 1] = b;
-    table[slot + 2] = c;
-    table[slot + 3] = count;
+    table[slot + 1] = b | (count << 27);
     return count;
   }
 
-  #countLong(at: number, length: number): number {
+  #countMiddle(at: number, length: number): number {
     const view = this.#view;
     const a = view.getInt32(at, true);
     const b = view.getInt32(at + 4, true);
-    const c = view.getInt32(at + 8, true);
-    let d = 0;
-    let e = 0;
-    let f = 0;
-    let g = length << 24;
-    if (length <= 16) d = view.getInt32(at + 12, true) & MASKS[length - 12]!;
-    else {
-      d = view.getInt32(at + 12, true);
-      if (length <= 20) e = view.getInt32(at + 16, true) & MASKS[length - 16]!;
-      else {
-        e = view.getInt32(at + 16, true);
-        if (length <= 24) f = view.getInt32(at + 20, true) & MASKS[length - 20]!;
-        else {
-          f = view.getInt32(at + 20, true);
-          g |= view.getInt32(at + 24, true) & MASKS[length - 24]!;
-        }
-      }
-    }
-    const table = this.#long;
-    let hash = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b) ^ Math.imul(c, 0xc2b2ae35);
-    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) ^ Math.imul(d, 0x27d4eb2f);
-    hash ^= Math.imul(e, 0x165667b1) ^ Math.imul(f, 0x9e3779b1) ^ Math.imul(g, 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-    const slot = (hash >>> (32 - LONG_LOG)) << 3;
+    let c = view.getInt32(at + 8, true);
+    let d = length << 24;
+    if (length < 12) c &= LOW_BYTES[length - 8]!;
+    else d |= view.getInt32(at + 12, true) & LOW_BYTES[length - 12]!;
+    const hash = mix(
+      mix(Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b)) ^
+        Math.imul(c, 0xc2b2ae35) ^
+        Math.imul(d, 0x27d4eb2f),
+    );
+    const table = this.#middle;
+    const slot = (hash >>> (32 - MIDDLE_LOG)) << 2;
+    const known = table[slot + 3]!;
     if (
       table[slot] === a &&
       table[slot + 1] === b &&
       table[slot + 2] === c &&
-      table[slot + 3] === d &&
-      table[slot + 4] === e &&
-      table[slot + 5] === f &&
-      table[slot + 6] === g
+      ((known ^ d) & 0x0fffffff) === 0
     ) {
-      return table[slot + 7]!;
+      return known >>> 28;
     }
     const count = this.#pieces.count(this.#bytes, at, at + length);
     table[slot] = a;
     table[slot + 1] = b;
     table[slot + 2] = c;
-    table[slot + 3] = d;
-    table[slot + 4] = e;
-    table[slot + 5] = f;
-    table[slot + 6] = g;
+    table[slot + 3] = d | (count << 28);
+    return count;
+  }
+
+  #countLarge(at: number, length: number): number {
+    const view = this.#view;
+    const table = this.#large;
+    let hash = length;
+    for (let word = 0; word < length >> 2; word++) {
+      hash = mix(hash ^ Math.imul(view.getInt32(at + 4 * word, true), 0x9e3779b1));
+    }
+    const rest = view.getInt32(at + (length & ~3), true) & LOW_BYTES[length & 3]!;
+    hash = mix(hash ^ Math.imul(rest, 0x85ebca6b));
+    const slot = (hash >>> (32 - LARGE_LOG)) << 3;
+    const words = length >> 2;
+    let word = 0;
+    while (word < words && table[slot + word] === view.getInt32(at + 4 * word, true)) word += 1;
+    // The last number holds the length and the count, and up to three bytes where they fit no other.
+    const tail = words === 6 ? (length << 24) | rest : length << 24;
+    const same = word === words && (words === 6 || table[slot + words] === rest);
+    if (same && table[slot + 6] === tail) return table[slot + 7]!;
+    const count = this.#pieces.count(this.#bytes, at, at + length);
+    for (word = 0; word < words; word++) table[slot + word] = view.getInt32(at + 4 * word, true);
+    table[slot + words] = rest;
+    table[slot + 6] = tail;
     table[slot + 7] = count;
     return count;
   }
+}
+
+function mix(hash: number): number {
+  return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
 }
