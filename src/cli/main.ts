@@ -72,15 +72,18 @@ function program(finish: Finish): Command {
     'after',
     `
 Start here:
-  millrace run reviews.csv --job reviews.job --out labels.ndjson --service local \\
-    --model gpt-4o --prompt 'Label: {{text}}'
+  millrace run reviews.csv --job reviews.job --out labels.ndjson \\
+    --service local --model gpt-4o --prompt 'Label: {{text}}'
   millrace help run`,
   );
   for (const command of [root, ...verbs]) {
-    command.exitOverride().showHelpAfterError('(millrace help VERB shows what there is)');
-    command.configureOutput({
-      outputError: (text, write) => write(text.replace(/^error: /, 'millrace: ')),
-    });
+    command.exitOverride().configureOutput({ outputError: (text, write) => write(usage(text)) });
   }
   return root;
+}
+
+/** Commander's words as ours are written, with what to do next when they do not say it themselves. */
+function usage(text: string): string {
+  const next = text.includes('Did you mean') ? '' : '(millrace help VERB shows what there is)\n';
+  return text.replace(/^error: /, 'millrace: ') + next;
 }
