@@ -1,0 +1,140 @@
+// How fast does CSV become records, every field a string, beside the parsers that people use?
+import { createReadStream } from 'node:fs';
+import { dataFile } from './lib/data.ts';
+import { queryRow } from './lib/duckdb.ts';
+import { type Answer, ask } from './lib/harness.ts';
+
+type Row = Record<string, string>;
+
+/** Adds up what every parser must agree on. */
+class Sum {
+  rows = 0;
+  chars = 0;
+
+  add(row: Row): void {
+    this.rows++;
+    this.chars +=
+      row.id!.length +
+      row.title!.length +
+      row.text!.length +
+      row.category!.length +
+      row.score!.length +
+      row.created!.length;
+  }
+
+  get answer(): Answer {
+    return { rows: this.rows, chars: this.chars };
+  }
+}
+
+const BLOCK = { highWaterMark: 256 * 1024 };
+
+await ask({
+  name: 'csv',
+  question: 'CSV into records',
+  input: (size = '100m') => dataFile('csv', size),
+  contenders: [
+    {
+      name: 'millrace',
+      ours: true,
+      async run({ path }) {
+        const { describeSource } = await import('../src/sources/describe.ts');
+        const { readPartition } = await import('../src/sources/read.ts');
+        const sum = new Sum();
+        for await (const { items } of readPartition(await describeSource(path))) {
+          for (const { record } of items) sum.add(record as Row);
+        }
+        return sum.answer;
+      },
+    },
+    {
+      name: 'millrace, offsets only',
+      differs: 'makes no strings',
+      async run({ path }) {
+        const { cutPartitions } = await import('../src/sources/partitions.ts');
+        const { describeSource } = await import('../src/sources/describe.ts');
+        const parts = await cutPartitions(await describeSource(path));
+        return { rows: parts.reduce((rows, { records }) => rows + (records ?? 0), 0) };
+      },
+    },
+    {
+      name: 'udsv',
+      async run({ path }) {
+        const { inferSchema, initParser } = await import('udsv');
+        const sum = new Sum();
+        let parser: ReturnType<typeof initParser> | undefined;
+        // Their way with streams: a decoder, since chunk.toString() breaks characters in two.
+        const decoder = new TextDecoder();
+        for await (const chunk of createReadStream(path, BLOCK)) {
+          const text = decoder.decode(chunk as Buffer, { stream: true });
+          if (parser === undefined) {
+            parser = initParser(inferSchema(text));
+          }
+          parser.chunk<Row>(text, parser.stringObjs, (row) => sum.add(row));
+        }
+        parser!.end();
+        return sum.answer;
+      },
+    },
+    {
+      name: 'papaparse',
+      async run({ path }) {
+        const { default: papa } = await import('papaparse');
+        const sum = new Sum();
+        const stream = createReadStream(path, BLOCK).setEncoding('utf8');
+        return new Promise<Answer>((resolve, reject) => {
+          papa.parse<Row>(stream, {
+            header: true,
+            skipEmptyLines: true,
+            step: ({ data }) => sum.add(data),
+            complete: () => resolve(sum.answer),
+            error: reject,
+          });
+        });
+      },
+    },
+    {
+      name: 'csv-parser',
+      once: true,
+      async run({ path }) {
+        const { default: csv } = await import('csv-parser');
+        const sum = new Sum();
+        for await (const row of createReadStream(path, BLOCK).pipe(csv())) sum.add(row as Row);
+        return sum.answer;
+      },
+    },
+    {
+      name: 'csv-parse',
+      async run({ path }) {
+        const { parse } = await import('csv-parse');
+        const sum = new Sum();
+        const rows = createReadStream(path, BLOCK).pipe(parse({ columns: true, bom: true }));
+        for await (const row of rows) sum.add(row as Row);
+        return sum.answer;
+      },
+    },
+    {
+      name: 'fast-csv',
+      once: true,
+      async run({ path }) {
+        const { parse } = await import('fast-csv');
+        const sum = new Sum();
+        const rows = createReadStream(path, BLOCK).pipe(parse({ headers: true }));
+        for await (const row of rows) sum.add(row as Row);
+        return sum.answer;
+      },
+    },
+    {
+      name: 'DuckDB, 2 threads, sums only',
+      differs: 'counts characters as code points and makes no rows',
+      async run({ path }) {
+        const [rows, chars] = await queryRow(
+          `select count(*), sum(length(id) + length(title) + length(text)) from
+           read_csv('${path}', header=true, all_varchar=true, max_line_size=1000000)`,
+        );
+        return { rows: Number(rows), chars: Number(chars) };
+      },
+    },
+    { name: 'cat > /dev/null', shell: 'cat "$INPUT" > /dev/null' },
+  ],
+});

@@ -1,0 +1,203 @@
+// Runs the contenders of one question in processes of their own, interleaved, and compares their
+// answers before their times count.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { printTable } from './table.ts';
+
+/** What a contender found: compared between contenders, key by key, where both have the key. */
+export type Answer = Readonly<Record<string, number | string>>;
+
+export interface Contender {
+  readonly name: string;
+  /** Ours is what the ratios are to. */
+  readonly ours?: boolean;
+  /** No peer but what the machine can do at best; a shell command, with $INPUT. */
+  readonly shell?: string;
+  /** Why its answer may differ; told in the table. */
+  readonly differs?: string;
+  /** Slow ones run once. */
+  readonly once?: boolean;
+  readonly run?: (input: Input) => Promise<Answer> | Answer;
+}
+
+export interface Input {
+  readonly path: string;
+  /** What MB/s is counted by. */
+  readonly bytes: number;
+}
+
+export interface Question {
+  readonly name: string;
+  readonly question: string;
+  readonly runs?: number;
+  readonly contenders: readonly Contender[];
+  /** Makes the input, the same for all. `size` is the command line's. */
+  input(size: string | undefined): Promise<Input> | Input;
+}
+
+/** One contender's part of a result. Times in seconds of the whole process, its start included. */
+export interface Outcome {
+  readonly name: string;
+  readonly ours: boolean;
+  readonly seconds: number[];
+  readonly median: number;
+  /** Of user and system, median. */
+  readonly cpu: number;
+  readonly mbPerSecond: number;
+  /** Peak resident set. */
+  readonly peakMiB: number | null;
+  readonly answer: Answer | null;
+  readonly note: string | null;
+}
+
+interface ChildReport {
+  readonly answer: Answer;
+  readonly peakMiB: number;
+  readonly cpu: number;
+}
+
+const REPORT = 'bench-report ';
+
+/** Runs the question: as a parent all of it, as a child one contender. */
+export async function ask(question: Question): Promise<void> {
+  const [first, ...rest] = process.argv.slice(2);
+  if (first === '--contender') {
+    const [name, path, bytes] = rest;
+    const contender = question.contenders.find((one) => one.name === name);
+    const answer = await contender!.run!({ path: path!, bytes: Number(bytes) });
+    const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+    const report: ChildReport = {
+      answer,
+      peakMiB: maxRSS / 1024,
+      cpu: (userCPUTime + systemCPUTime) / 1e6,
+    };
+    process.stdout.write(`${REPORT}${JSON.stringify(report)}\n`);
+    return;
+  }
+  const only = rest.length > 0 ? new Set(rest) : null;
+  const input = await question.input(first);
+  const contenders = question.contenders.filter(({ name }) => only === null || only.has(name));
+  const outcomes = measure(question, contenders, input);
+  const result = {
+    name: question.name,
+    question: question.question,
+    ...machine(),
+    bytes: input.bytes,
+    outcomes,
+  };
+  printTable(result);
+  if (only === null) saveResult(question.name, result);
+}
+
+/** Keeps a result beside the others. */
+export function saveResult(name: string, result: unknown): void {
+  const folder = join(import.meta.dirname, '..', 'results');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(result, null, 1)}\n`);
+}
+
+/** Where and with what a result was measured. */
+export function machine() {
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    node: process.version,
+    cpu: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}`,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+  };
+}
+
+function measure(question: Question, contenders: readonly Contender[], input: Input): Outcome[] {
+  const runs = question.runs ?? 3;
+  const took = new Map<string, { seconds: number[]; reports: ChildReport[] }>();
+  // Read once, so that nobody pays for a cold cache.
+  spawnSync('sh', ['-c', `cat '${input.path}' > /dev/null`]);
+  for (let round = 0; round < runs; round++) {
+    for (const contender of contenders) {
+      if (contender.once === true && round > 0) continue;
+      const begun = performance.now();
+      const report =
+        contender.shell === undefined ? child(contender, input) : shell(contender.shell, input);
+      const seconds = (performance.now() - begun) / 1000;
+      const so = took.get(contender.name) ?? { seconds: [], reports: [] };
+      so.seconds.push(seconds);
+      if (report !== null) so.reports.push(report);
+      took.set(contender.name, so);
+      process.stderr.write(`  ${contender.name} ${seconds.toFixed(2)} s\n`);
+    }
+    if (round === 0) checkAnswers(contenders, took);
+  }
+  return contenders.map((contender) => {
+    const { seconds, reports } = took.get(contender.name)!;
+    const middle = median(seconds);
+    return {
+      name: contender.name,
+      ours: contender.ours === true,
+      seconds,
+      median: middle,
+      cpu: reports.length === 0 ? 0 : median(reports.map(({ cpu }) => cpu)),
+      mbPerSecond: input.bytes / 1e6 / middle,
+      peakMiB: reports.length === 0 ? null : Math.max(...reports.map(({ peakMiB }) => peakMiB)),
+      answer: reports[0]?.answer ?? null,
+      note: contender.differs ?? null,
+    };
+  });
+}
+
+function checkAnswers(
+  contenders: readonly Contender[],
+  took: ReadonlyMap<string, { reports: readonly ChildReport[] }>,
+): void {
+  const truth: Record<string, { value: number | string; by: string }> = {};
+  for (const { name, differs } of contenders) {
+    if (differs !== undefined) continue;
+    for (const [key, value] of Object.entries(took.get(name)?.reports[0]?.answer ?? {})) {
+      truth[key] ??= { value, by: name };
+      if (truth[key].value !== value) {
+        throw new Error(
+          `${name} says ${key} = ${value}, ${truth[key].by} says ${truth[key].value}`,
+        );
+      }
+    }
+  }
+}
+
+function child(contender: Contender, input: Input): ChildReport {
+  const script = process.argv[1]!;
+  const args = [script, '--contender', contender.name, input.path, String(input.bytes)];
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  const line = stdout.split('\n').find((each) => each.startsWith(REPORT));
+  if (status !== 0 || line === undefined) {
+    throw new Error(`${contender.name} failed (${status}): ${stderr.slice(-2000)}`);
+  }
+  return JSON.parse(line.slice(REPORT.length)) as ChildReport;
+}
+
+function shell(command: string, input: Input): null {
+  const { status } = spawnSync('sh', ['-c', command], {
+    env: { ...process.env, INPUT: input.path },
+  });
+  if (status !== 0) throw new Error(`${command} failed`);
+  return null;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** A result that was kept, or null. */
+export function readResult<T>(name: string): T | null {
+  try {
+    return JSON.parse(
+      readFileSync(join(import.meta.dirname, '..', 'results', `${name}.json`), 'utf8'),
+    ) as T;
+  } catch {
+    return null;
+  }
+}
