@@ -1,9 +1,12 @@
 // Question: how much faster than gpt-tokenizer as it comes and than tiktoken (WASM) are exact counts
-// of real text on one core, first pass, caches cold? Interleaved slices, user time of the process,
+// of real text on one core, first pass, caches cold? Interleaved slices, user time of each process,
 // so that neither a busy machine nor the order decides. Every count is compared with tiktoken's.
 //
 //   npm run bench -- count [SIZE] [KIND...] [--encoding cl100k_base]
 //   npm run bench -- count [SIZE] --differential    exactness only, both encodings, and fuzz
+import { type ChildProcess, fork } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,7 +14,7 @@ import { get_encoding } from 'tiktoken';
 import { seededRandom } from '../src/core/clock.ts';
 import { ExactEncoding } from '../src/tokens/exact.ts';
 import { splitCl100k, splitO200k } from '../src/tokens/split.ts';
-import { corpus, utf8Bytes } from './corpus.ts';
+import { corpus, type Kind, utf8Bytes } from './corpus.ts';
 
 type Encoding = 'o200k_base' | 'cl100k_base';
 type Count = (text: string) => number;
@@ -25,49 +28,43 @@ const { values: options, positionals } = parseArgs({
 });
 
 const SLICE_RECORDS = 5000; // about 5 MB
+const NAMES = ['millrace', 'tiktoken', 'gpt-tokenizer'];
 const KINDS = ['mixed', 'english', 'scripts', 'code', 'base64'] as const;
 
 const size = positionals.find((word) => /^\d/.test(word));
 const bytes = Number.parseFloat(size ?? (options.differential ? '200' : '20')) * 1e6;
 const kinds = KINDS.filter((kind) => positionals.includes(kind));
 
-if (options.differential) differential(bytes);
-else await race(bytes, options.encoding as Encoding);
-
-async function race(bytes: number, encoding: Encoding): Promise<void> {
-  const { countTokens } = await import(`gpt-tokenizer/encoding/${encoding}`);
-  const plain = { disallowedSpecial: new Set<string>() };
-  const truth = get_encoding(encoding);
-  const results = [];
+/** One contender to a process, each given the same slice in its turn: no garbage of one is paid by another. */
+async function race(encoding: Encoding): Promise<void> {
   console.log(`${encoding}, node ${process.version}; MB/s of user time, first pass`);
   console.log('text        MB   millrace   tiktoken   gpt-tok.   x tiktoken   x gpt-tokenizer');
+  const results = [];
   for (const kind of kinds.length > 0 ? kinds : KINDS) {
-    const records = corpus(kind, bytes);
-    const ours = fresh(encoding);
-    const racers: Record<string, Count> = {
-      millrace: (text) => ours.countText(text),
-      tiktoken: (text) => truth.encode(text, [], []).length,
-      'gpt-tokenizer': (text) => countTokens(text, plain),
-    };
-    const { ms, wrong } = interleave(records, racers);
-    const mb = utf8Bytes(records) / 1e6;
-    const speed = (name: string) => mb / (ms[name]! / 1000);
-    const times = (name: string) => ms[name]! / ms.millrace!;
+    const racers = NAMES.map((name) => new Racer([name, encoding, kind, String(bytes)]));
+    const mb = (await Promise.all(racers.map((racer) => racer.ready)))[0]! / 1e6;
+    const answers = new Set<string>();
+    for (let slice = 0; racers[0]!.more; slice++) {
+      for (const racer of racers) await racer.run(slice);
+    }
+    for (const racer of racers.slice(0, 2)) answers.add(racer.hash());
+    for (const racer of racers) racer.end();
+    const [ours, truth, plain] = racers.map((racer) => racer.ms);
     const columns = [
       kind.padEnd(8),
       mb.toFixed(1).padStart(6),
-      ...Object.keys(racers).map((name) => speed(name).toFixed(2).padStart(10)),
-      times('tiktoken').toFixed(1).padStart(12),
-      times('gpt-tokenizer').toFixed(1).padStart(17),
+      ...racers.map((racer) => ((mb / racer.ms) * 1000).toFixed(2).padStart(10)),
+      (truth! / ours!).toFixed(1).padStart(12),
+      (plain! / ours!).toFixed(1).padStart(17),
     ];
-    console.log(columns.join(' '), wrong === 0 ? '' : `  ${wrong} records differ from tiktoken`);
-    results.push({ kind, mb, ms, wrong });
+    console.log(columns.join(' '), answers.size === 1 ? '' : '  differs from tiktoken');
+    results.push({ kind, mb, ms: { ours, truth, plain }, equal: answers.size === 1 });
   }
   for (const unit of [' ', '\n', 'a']) {
     const ours = fresh(encoding);
-    const spent = userMs(() => ours.countText(unit.repeat(1e6)));
-    console.log(`1 MB of ${JSON.stringify(unit)}: ${spent.toFixed(0)} ms`);
-    results.push({ kind: `1 MB of ${JSON.stringify(unit)}`, ms: spent });
+    const ms = userMs(() => ours.countText(unit.repeat(1e6)));
+    console.log(`1 MB of ${JSON.stringify(unit)}: ${ms.toFixed(0)} ms`);
+    results.push({ kind: `1 MB of ${JSON.stringify(unit)}`, ms });
   }
   const file = join(import.meta.dirname, 'results', `count-${encoding}.json`);
   mkdirSync(dirname(file), { recursive: true });
@@ -75,23 +72,70 @@ async function race(bytes: number, encoding: Encoding): Promise<void> {
   writeFileSync(file, `${JSON.stringify(measured, null, 2)}\n`);
 }
 
-function interleave(records: readonly string[], racers: Record<string, Count>) {
-  const ms: Record<string, number> = {};
-  let wrong = 0;
-  for (let at = 0; at < records.length; at += SLICE_RECORDS) {
-    const slice = records.slice(at, at + SLICE_RECORDS);
-    const counts: Record<string, number[]> = {};
-    for (const [name, count] of Object.entries(racers)) {
-      const spent = userMs(() => {
-        counts[name] = slice.map(count);
-      });
-      ms[name] = (ms[name] ?? 0) + spent;
-    }
-    slice.forEach((_, i) => {
-      if (counts.millrace![i] !== counts.tiktoken![i]) wrong += 1;
-    });
+/** What a contender's process says of a slice. */
+interface Turn {
+  readonly ms: number;
+  readonly counts: number[];
+  readonly more: boolean;
+}
+
+class Racer {
+  ms = 0;
+  more = true;
+  /** Bytes of the corpus, once it is built and the encoding is loaded. */
+  readonly ready: Promise<number>;
+  readonly #counts: number[] = [];
+  readonly #process: ChildProcess;
+
+  constructor(args: readonly string[]) {
+    this.#process = fork(import.meta.filename, args, { env: { ...process.env, RACER: '1' } });
+    this.ready = once(this.#process, 'message').then(([size]) => size as number);
   }
-  return { ms, wrong };
+
+  async run(slice: number): Promise<void> {
+    this.#process.send(slice);
+    const [turn] = (await once(this.#process, 'message')) as [Turn];
+    this.ms += turn.ms;
+    this.more = turn.more;
+    this.#counts.push(...turn.counts);
+  }
+
+  hash(): string {
+    return createHash('sha256').update(this.#counts.join(' ')).digest('hex');
+  }
+
+  end(): void {
+    this.#process.kill();
+  }
+}
+
+async function contend(name: string, encoding: Encoding, kind: Kind | 'mixed', size: number) {
+  const records = corpus(kind, size);
+  const count = await counter(name, encoding);
+  count('Loaded before the clock runs.');
+  process.on('message', (slice: number) => {
+    const part = records.slice(slice * SLICE_RECORDS, (slice + 1) * SLICE_RECORDS);
+    let counts: number[] = [];
+    const ms = userMs(() => {
+      counts = part.map(count);
+    });
+    process.send!({ ms, counts, more: (slice + 1) * SLICE_RECORDS < records.length });
+  });
+  process.send!(utf8Bytes(records));
+}
+
+async function counter(name: string, encoding: Encoding): Promise<Count> {
+  if (name === 'millrace') {
+    const ours = fresh(encoding);
+    return (text) => ours.countText(text);
+  }
+  if (name === 'tiktoken') {
+    const truth = get_encoding(encoding);
+    return (text) => truth.encode(text, [], []).length;
+  }
+  const { countTokens } = await import(`gpt-tokenizer/encoding/${encoding}`);
+  const plain = { disallowedSpecial: new Set<string>() };
+  return (text) => countTokens(text, plain);
 }
 
 function differential(bytes: number): void {
@@ -149,3 +193,9 @@ function userMs(work: () => unknown): number {
   work();
   return process.cpuUsage(before).user / 1000;
 }
+
+if (process.env.RACER !== undefined) {
+  const [name, encoding, kind, racerBytes] = process.argv.slice(2);
+  await contend(name!, encoding as Encoding, kind as Kind, Number(racerBytes));
+} else if (options.differential) differential(bytes);
+else await race(options.encoding as Encoding);
