@@ -110,8 +110,6 @@ function wireErrorOf(
   state: State,
 ): WireError {
   if (error instanceof WireError) return error;
-  // The caller went away in the middle; nobody reads what is answered.
-  if (request.raw.destroyed || state.closing.aborted) return new WireError('internal');
   const code = 'code' in error ? error.code : undefined;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new WireError('bodyTooLarge');
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new WireError('badContentType');
@@ -119,7 +117,9 @@ function wireErrorOf(
   if ('statusCode' in error && error.statusCode === 400) {
     return new WireError('badRequest', { text: error.message });
   }
-  state.failed(error);
+  // When the caller went away in the middle, nobody reads what is answered.
+  const gone = request.raw.socket.destroyed || state.closing.aborted;
+  if (!gone) state.failed(error);
   return new WireError('internal');
 }
 

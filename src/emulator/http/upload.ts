@@ -26,6 +26,9 @@ export async function receiveUpload(
   try {
     return await receive(request, state, files, path);
   } catch (error) {
+    // What is left of the body must come off the wire, or the next call on this connection waits.
+    request.raw.unpipe();
+    request.raw.resume();
     await rm(path, { force: true });
     throw error;
   }

@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { EMULATOR_KEY, startEmulator } from '../../src/emulator/index.ts';
+import { type Caller, callerOf, chatLine, pause } from './help.ts';
+
+const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
+const lines = (count: number) =>
+  Array.from({ length: count }, (_none, index) => chatLine(`r-${index}`, 'Hello')).join('\n');
+
+let folder: string;
+let data: string;
+const children: ChildProcess[] = [];
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-test-'));
+  data = join(folder, 'data');
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) await kill(child);
+  await rm(folder, { recursive: true });
+});
+
+async function start(options: Record<string, unknown>): Promise<[Caller, ChildProcess]> {
+  const child = spawn(process.execPath, [CHILD, data, JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  const [chunk] = (await once(child.stdout ?? child, 'data')) as [Buffer];
+  const url = String(chunk).trim();
+  return [callerOf(`${url}/openai`, EMULATOR_KEY), child];
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
+describe('after kill -9', () => {
+  test('files, batches and quota are there, and running batches go on', async () => {
+    // Some 3 s a batch, so that the kills come in several of its phases; 40 lines are charged with
+    // about 1,500 tokens, so that ten more find no room while it lives.
+    const options = { profile: 'azure-v1', speed: 240, enqueuedTokens: 1600 };
+    let [caller, child] = await start(options);
+    const id = await caller.submit(lines(40));
+    const stranger = await caller.upload('left alone');
+    const seen = new Set<unknown>();
+    for (let kills = 0; kills < 3; kills += 1) {
+      await pause(200 + kills * 250);
+      await kill(child);
+      [caller, child] = await start(options);
+      const batch = (await caller.call('GET', `/batches/${id}`)).json;
+      expect(batch.id).toBe(id);
+      seen.add(batch.status);
+      if (kills === 0) await expect(caller.submit(lines(10))).rejects.toThrow('token_limit');
+    }
+    expect(seen.size).toBeGreaterThan(1);
+    const batch = await caller.reach(id, 'completed');
+    expect(batch.request_counts).toEqual({ total: 40, completed: 40, failed: 0 });
+    const ids = (await caller.lines(batch.output_file_id)).map((line) => line.custom_id);
+    expect(new Set(ids).size).toBe(40);
+    expect(ids).toHaveLength(40);
+    const file = await caller.call('GET', `/files/${stranger.json.id}/content`);
+    expect(file.text).toBe('left alone');
+    const events = (await readFile(join(data, 'events.ndjson'), 'utf8')).trim().split('\n');
+    const states = events
+      .map((line) => JSON.parse(line) as { id: string; to: string })
+      .filter((entry) => entry.id === id)
+      .map((entry) => entry.to);
+    expect(states).toEqual(['validating', 'in_progress', 'finalizing', 'completed']);
+  }, 60_000);
+
+  test('answers that were written are not asked for again', async () => {
+    const ticks = join(folder, 'ticks');
+    const options = { speed: 100_000, ticks, concurrency: 4 };
+    let [caller, child] = await start(options);
+    const id = await caller.submit(lines(300));
+    for (let kills = 0; kills < 3; kills += 1) {
+      await pause(150);
+      await kill(child);
+      [caller, child] = await start(options);
+    }
+    const batch = await caller.reach(id, 'completed');
+    const answers = await caller.lines(batch.output_file_id);
+    expect(new Set(answers.map((line) => line.custom_id)).size).toBe(300);
+    expect(answers).toHaveLength(300);
+    const asked = (await readFile(ticks, 'utf8')).trim().split('\n').length;
+    expect(asked).toBeGreaterThanOrEqual(300);
+    // Those that were open at a kill, four at a time, and no more.
+    expect(asked).toBeLessThanOrEqual(300 + 3 * 5);
+  }, 60_000);
+});
+
+describe('a data directory', () => {
+  test('belongs to one emulator, and is private', async () => {
+    await using first = await startEmulator({ data });
+    await expect(startEmulator({ data })).rejects.toMatchObject({ code: 'data_in_use' });
+    await callerOf(`${first.url}/openai`, first.key).upload('x');
+    for (const [name, mode] of [
+      ['', 0o700],
+      ['files', 0o700],
+      ['journal.ndjson', 0o600],
+      ['access.ndjson', 0o600],
+    ] as const) {
+      expect((await stat(join(data, name))).mode & 0o777).toBe(mode);
+    }
+  });
+
+  test('whose last line was cut is opened; one that is damaged is not', async () => {
+    const first = await startEmulator({ data, speed: 100_000 });
+    const { id } = (await callerOf(`${first.url}/openai`, first.key).upload('x')).json;
+    await first.close();
+    await appendFile(join(data, 'journal.ndjson'), '[{"file":{"id":"fi');
+    const second = await startEmulator({ data });
+    const caller = callerOf(`${second.url}/openai`, second.key);
+    expect((await caller.call('GET', `/files/${id}`)).status).toBe(200);
+    await second.close();
+    await appendFile(join(data, 'journal.ndjson'), '[{"fi\n[]\n');
+    await expect(startEmulator({ data })).rejects.toMatchObject({ code: 'data_damaged' });
+    // The lock is not left behind by the refusal.
+    await expect(startEmulator({ data })).rejects.toMatchObject({ code: 'data_damaged' });
+  });
+
+  test('that is not given is gone after close', async () => {
+    const emulator = await startEmulator({ speed: 1 });
+    const caller = callerOf(`${emulator.url}/openai`, emulator.key);
+    await caller.upload(lines(3));
+    await emulator.close();
+    await emulator.close();
+    await expect(caller.call('GET', '/files')).rejects.toThrow();
+  });
+});
