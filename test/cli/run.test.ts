@@ -146,26 +146,15 @@ describe('the steps one by one', () => {
 });
 
 describe('stop and go on', () => {
-  const SLOW = ['--max-requests', '25', '--enqueued-tokens', '1500'];
+  /** Some five shards, of which the quota admits three at a time. */
+  const SLOW = ['--enqueued-tokens', '2k'];
+  const ROWS = 100;
 
   test.each([
     ['SIGINT', 130],
     ['SIGKILL', null],
-  ] as const)('%s, then resume without any flag, ends with the same rows', async (signal, code) => {
-    const { folder, source, job, out } = workplace(200);
-    const calm = join(folder, 'calm.ndjson');
-    await millrace([
-      ...[
-        'run',
-        source,
-        '--job',
-        join(folder, 'calm', 'rows.job'),
-        '--out',
-        calm,
-        ...LOCAL,
-        ...SLOW,
-      ],
-    ]);
+  ] as const)('%s, then resume without any flag, brings every row once', async (signal, code) => {
+    const { source, job, out } = workplace(ROWS);
     const run = start(['run', source, '--job', job, '--out', out, ...LOCAL, ...SLOW, '--json']);
     await run.saw('"submitted"');
     run.child.kill(signal);
@@ -175,20 +164,19 @@ describe('stop and go on', () => {
     expect(existsSync(out)).toBe(false);
 
     const resumed = await millrace(['resume', '--job', job]);
-    expect(resumed.stderr).toContain('200: 200 ok');
+    expect(resumed.stderr).toContain(`${ROWS}: ${ROWS} ok`);
     expect(resumed.code).toBe(0);
-    const rows = (path: string) =>
-      ndjson(path).map(({ ordinal, custom_id, status, record }) => ({
-        ordinal,
-        custom_id,
-        status,
-        record,
-      }));
-    expect(rows(out)).toEqual(rows(calm));
+    const expected = Array.from({ length: ROWS }, (_, i) => ({
+      ordinal: i,
+      custom_id: `rows-${i}`,
+      status: 'ok',
+      record: { id: `${i}`, text: `row ${i}, "quoted"\nзначение ${i}` },
+    }));
+    expect(ndjson(out)).toMatchObject(expected);
   });
 
   test('cancel reaches the process that works, and resume goes on after all', async () => {
-    const { source, job, out } = workplace(200);
+    const { source, job, out } = workplace(ROWS);
     const run = start(['run', source, '--job', job, '--out', out, ...LOCAL, ...SLOW, '--json']);
     await run.saw('"joined"');
     const cancelled = await millrace(['cancel', '--job', job]);
@@ -197,11 +185,11 @@ describe('stop and go on', () => {
     const ended = await run.done;
     expect(ended.code).toBe(2);
     const status = JSON.parse((await millrace(['status', '--job', job, '--json'])).stdout);
-    expect(status).toMatchObject({ state: 'cancelled', records: 200 });
+    expect(status).toMatchObject({ state: 'cancelled', records: ROWS });
     expect(status.pending).toBeGreaterThan(0);
     const resumed = await millrace(['resume', '--job', job]);
     expect(resumed.code).toBe(0);
-    expect(ndjson(out)).toHaveLength(200);
+    expect(ndjson(out)).toHaveLength(ROWS);
   });
 
   test('another prompt on the same job is refused, and the difference is named', async () => {
