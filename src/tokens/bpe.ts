@@ -45,6 +45,16 @@ export class PieceCounter {
     for (let token = 256; token < this.#merges.count; token++) this.#addPair(token, ends);
   }
 
+  /** Tokens of every piece of two bytes, by `first << 8 | second`. */
+  pairCounts(): Uint8Array {
+    const { pairs, nodes } = this.#trie;
+    const counts = new Uint8Array(65536).fill(2);
+    pairs.forEach((node, pair) => {
+      if (node !== 0 && (nodes[2 * node]! & TOKEN_MASK) !== 0) counts[pair] = 1;
+    });
+    return counts;
+  }
+
   /** Tokens of `bytes[start, end)`, one piece of at least one byte. */
   count(bytes: Uint8Array, start: number, end: number): number {
     const { length } = this.#merges;
@@ -79,8 +89,8 @@ export class PieceCounter {
 
   /** `ends`: the first and the last byte of every lower token. */
   #addPair(token: number, ends: Uint8Array): void {
-    const left = this.#merges.left[token]!;
-    const right = this.#merges.right[token]!;
+    const left = this.#merges.halves[2 * token]!;
+    const right = this.#merges.halves[2 * token + 1]!;
     ends[2 * token] = ends[2 * left]!;
     ends[2 * token + 1] = ends[2 * right + 1]!;
     const border = (ends[2 * left + 1]! << 8) | ends[2 * right]!;
@@ -157,7 +167,7 @@ export class PieceCounter {
 
   /** Whether merging would have left this border alone until both tokens were whole. */
   #neighbours(leftToken: number, rightToken: number, lowest: number): boolean {
-    const { left, right } = this.#merges;
+    const { halves } = this.#merges;
     let x = leftToken;
     let y = rightToken;
     // The rank at which x or y ceased to be a token of its own; across the border only a lower one
@@ -168,12 +178,12 @@ export class PieceCounter {
       if (x > y) {
         if (x < 256) return true;
         bound = x;
-        x = right[x]!;
+        x = halves[2 * x + 1]!;
       } else {
         if (y < 256) return true;
         // Of two equal merges the left one comes first, and that would be the one across.
         bound = y + 1;
-        y = left[y]!;
+        y = halves[2 * y]!;
       }
     }
     return true;
@@ -181,11 +191,12 @@ export class PieceCounter {
 
   /** The token that two tokens merge into, or a number above all tokens. */
   #merged(x: number, y: number): number {
-    const pairs = this.#pairs;
     const hash = pairHash(x, y);
     if (((this.#maybe[hash >>> (37 - MAYBE_LOG)]! >>> (hash >>> (32 - MAYBE_LOG))) & 1) === 0) {
       return TOKEN_MASK;
     }
+    const pairs = this.#pairs;
+    const { halves } = this.#merges;
     const mark = (hash >>> TOKEN_BITS) << TOKEN_BITS;
     let slot = hash & (PAIR_SLOTS - 1);
     for (;;) {
@@ -193,7 +204,7 @@ export class PieceCounter {
       if (entry === 0) return TOKEN_MASK;
       if (((entry ^ mark) & ~TOKEN_MASK) === 0) {
         const token = entry & TOKEN_MASK;
-        if (this.#merges.left[token] === x && this.#merges.right[token] === y) return token;
+        if (halves[2 * token] === x && halves[2 * token + 1] === y) return token;
       }
       slot = (slot + 1) & (PAIR_SLOTS - 1);
     }

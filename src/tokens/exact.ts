@@ -23,7 +23,8 @@ export class ExactEncoding implements TextEncoding {
   readonly #split: Splitter;
   #bytes = Buffer.alloc(MIN_BYTES);
   #view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
-  /** Pieces of 2 to 7 bytes: 7 bytes, the length in 3 bits, the count in 5. */
+  readonly #pairCounts: Uint8Array;
+  /** Pieces of 3 to 7 bytes: 7 bytes, the length in 3 bits, the count in 5. */
   readonly #small = new Int32Array(2 << SMALL_LOG);
   /** Pieces of 8 to 15 bytes: 15 bytes, the length in 4 bits, the count in 4. */
   readonly #middle = new Int32Array(4 << MIDDLE_LOG);
@@ -32,6 +33,7 @@ export class ExactEncoding implements TextEncoding {
 
   constructor(encoding: string, split: Splitter) {
     this.#pieces = new PieceCounter(encoding);
+    this.#pairCounts = this.#pieces.pairCounts();
     this.#split = split;
   }
 
@@ -56,6 +58,7 @@ export class ExactEncoding implements TextEncoding {
   #count(size: number): number {
     const bytes = this.#bytes;
     const split = this.#split;
+    const pairCounts = this.#pairCounts;
     // Stops the splitter's fast paths, which do not look at the end.
     bytes[size] = 0;
     let total = 0;
@@ -63,6 +66,7 @@ export class ExactEncoding implements TextEncoding {
       const end = split(bytes, at, size);
       const length = end - at;
       if (length === 1) total += 1;
+      else if (length === 2) total += pairCounts[(bytes[at]! << 8) | bytes[at + 1]!]!;
       else if (length < 8) total += this.#countSmall(at, length);
       else if (length < 16) total += this.#countMiddle(at, length);
       else if (length < 28) total += this.#countLarge(at, length);

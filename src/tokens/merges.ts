@@ -6,9 +6,8 @@ export interface Merges {
   readonly count: number;
   /** By byte: its token. */
   readonly ofByte: Int32Array;
-  /** By token: the two tokens that merge into it; unset for single bytes. */
-  readonly left: Int32Array;
-  readonly right: Int32Array;
+  /** Two numbers a token: the tokens that merge into it, left and right; 0 for single bytes. */
+  readonly halves: Int32Array;
   /** By token: its length in bytes. */
   readonly length: Uint8Array;
   /** All tokens in the order of their bytes. */
@@ -21,8 +20,7 @@ export function readMerges(name: string): Merges {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const count = view.getUint32(0, true);
   const ofByte = new Int32Array(256);
-  const left = new Int32Array(count);
-  const right = new Int32Array(count);
+  const halves = new Int32Array(2 * count);
   const length = new Uint8Array(count);
   for (let rank = 0; rank < 256; rank++) {
     ofByte[file[4 + rank]!] = rank;
@@ -35,11 +33,11 @@ export function readMerges(name: string): Merges {
     const high = file[highs + (i >> 1)]! >> (4 * (i & 1));
     const l = view.getUint16(lows + 2 * i, true) | ((high & 3) << 16);
     const r = view.getUint16(lows + 2 * (merges + i), true) | ((high & 12) << 14);
-    left[256 + i] = l;
-    right[256 + i] = r;
+    halves[2 * (256 + i)] = l;
+    halves[2 * (256 + i) + 1] = r;
     length[256 + i] = length[l]! + length[r]!;
   }
-  return { count, ofByte, left, right, length, order: readOrder(name, count) };
+  return { count, ofByte, halves, length, order: readOrder(name, count) };
 }
 
 function readOrder(name: string, count: number): Int32Array {

@@ -83,9 +83,9 @@ class TrieBuilder {
   }
 
   #spell(token: number): void {
-    const { left, right } = this.#merges;
-    const at = this.#copy(left[token]!, this.#starts[token]!);
-    this.#copy(right[token]!, at);
+    const { halves } = this.#merges;
+    const at = this.#copy(halves[2 * token]!, this.#starts[token]!);
+    this.#copy(halves[2 * token + 1]!, at);
   }
 
   #copy(token: number, to: number): number {

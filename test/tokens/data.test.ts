@@ -15,7 +15,10 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
     tokens[rank] = Buffer.from([byte]);
   });
   for (let rank = 256; rank < merges.count; rank++) {
-    tokens[rank] = Buffer.concat([tokens[merges.left[rank]!]!, tokens[merges.right[rank]!]!]);
+    tokens[rank] = Buffer.concat([
+      tokens[merges.halves[2 * rank]!]!,
+      tokens[merges.halves[2 * rank + 1]!]!,
+    ]);
   }
 
   it('spells the rank file that its maker published', () => {
@@ -26,7 +29,7 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
   it('has merges of lower ranks only, lengths, and the order of the bytes', () => {
     let wrong = 0;
     for (let rank = 256; rank < merges.count; rank++) {
-      if (merges.left[rank]! >= rank || merges.right[rank]! >= rank) wrong += 1;
+      if (merges.halves[2 * rank]! >= rank || merges.halves[2 * rank + 1]! >= rank) wrong += 1;
       if (merges.length[rank] !== tokens[rank]!.length) wrong += 1;
     }
     for (let i = 1; i < merges.count; i++) {
