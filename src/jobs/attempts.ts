@@ -2,67 +2,16 @@ import type { BatchObject } from '../core/batch.ts';
 import type { Shard } from '../core/job.ts';
 import type { Target } from '../core/service.ts';
 import type { Transaction } from '../core/store.ts';
-import { type Context, heldTokensOf, log } from './context.ts';
-
-/** Clocks of two machines differ by less than this. */
-export const CLOCK_SKEW_MS = 10 * 60 * 1000; // 10 min
+import { type Context, heldTokensOf, jobRow, log } from './context.ts';
 
 /** After how many lonely refusals in a row a shard is cut in two. */
 const LONELY_REFUSALS_BEFORE_SPLIT = 2;
 
+/** A target whose quota others have is asked again after at most so many polls, and a jitter. */
+const MOST_POLLS_WAITED = 2;
+
 /** A learned limit grows by this factor with each batch that ends, until it is forgotten. */
 const RECOVERY_FACTOR = 1.5;
-
-/** What identifies a batch as ours, whatever the answer to its create was. */
-export function batchMetadata(context: Context, shard: Shard): Record<string, string> {
-  return {
-    millrace_job: `${context.job.name}.${context.job.uid}`,
-    millrace_shard: shard.name,
-    millrace_attempt: String(shard.attempt),
-    millrace_hash: shard.sha256.slice(0, 32),
-  };
-}
-
-/** Whether the batch was made for this attempt: by input file first, by metadata second. */
-export function isBatchOf(context: Context, shard: Shard, batch: BatchObject): boolean {
-  if (batch.inputFileId !== null && batch.inputFileId === shard.fileId) return true;
-  const wanted = batchMetadata(context, shard);
-  return Object.entries(wanted).every(([key, value]) => batch.metadata[key] === value);
-}
-
-/** The shard and attempt that a batch of this job names in its metadata, or null. */
-export function ownerOf(
-  context: Context,
-  batch: BatchObject,
-): { shard: string; attempt: number } | null {
-  const { millrace_job: job, millrace_shard: shard, millrace_attempt: attempt } = batch.metadata;
-  if (job !== `${context.job.name}.${context.job.uid}` || shard === undefined) return null;
-  return { shard, attempt: Number(attempt) };
-}
-
-/**
- * The batches of a list from `since` on, and any without a time. The order of a list is documented
- * for some services only: reading stops early where the list shows itself to be newest first.
- */
-export async function* batchesSince(
-  list: AsyncIterable<BatchObject>,
-  since: number,
-): AsyncGenerator<BatchObject, void, undefined> {
-  let previous: number | null = null;
-  let newestFirst = false;
-  for await (const batch of list) {
-    const { createdAt } = batch;
-    if (createdAt !== null) {
-      newestFirst ||= previous !== null && createdAt < previous;
-      previous = createdAt;
-      if (createdAt < since) {
-        if (newestFirst) return;
-        continue;
-      }
-    }
-    yield batch;
-  }
-}
 
 /** Binds the batch to the shard's attempt and starts polling. */
 export async function bind(
@@ -73,7 +22,11 @@ export async function bind(
   batch: BatchObject,
 ): Promise<void> {
   const now = context.clock.now();
-  await tx.moveShard(shard.name, shard.version, { state: 'submitted', batchId: batch.id });
+  await tx.moveShard(shard.name, shard.version, {
+    state: 'submitted',
+    batchId: batch.id,
+    note: null,
+  });
   await tx.putBatch({
     id: batch.id,
     target: target.name,
@@ -92,6 +45,10 @@ export async function bind(
     tokens: heldTokensOf(shard, target),
   });
   await tx.putTask('poll', target.service.resource, now + context.settings.pollIntervalMs);
+  // Found after the wish to cancel, which has gone through the batches that were known then.
+  if ((await jobRow(tx)).state === 'cancelling') {
+    await tx.putTask('sweep', target.service.resource, now);
+  }
   await log(tx, context, 'submitted', shard.name, { batch: batch.id, attempt: shard.attempt });
 }
 
@@ -127,7 +84,8 @@ export async function putBack(
 /**
  * The deployment's queue is full, which others share: back-pressure, not a failure. The effective
  * limit becomes what was in flight, never below one shard. A shard that is refused alone, twice,
- * is cut in two.
+ * is cut in two; but when the target has admitted as much before, somebody else has the quota, and
+ * the shard waits, longer each time.
  */
 export async function backOff(
   tx: Transaction,
@@ -140,7 +98,10 @@ export async function backOff(
   const inFlight = (await tx.heldTokens(target.name)) - own;
   const lonely = inFlight <= 0;
   const lonelyRefusals = lonely ? shard.lonelyRefusals + 1 : shard.lonelyRefusals;
-  const readyAt = Math.ceil(now + context.settings.pollIntervalMs * (1 + context.random()));
+  const polls = Math.min(MOST_POLLS_WAITED, 2 ** Math.max(0, lonelyRefusals - 1));
+  const readyAt = Math.ceil(
+    now + context.settings.pollIntervalMs * polls * (1 + context.random() / polls),
+  );
   const row = (await tx.targets()).find(({ name }) => name === target.name);
   if (row !== undefined) {
     await tx.updateTarget(target.name, row.version, {
@@ -149,7 +110,21 @@ export async function backOff(
     });
   }
   await putBack(tx, context, shard, { code: 'token_limit_exceeded', readyAt, lonelyRefusals });
-  if (lonelyRefusals >= LONELY_REFUSALS_BEFORE_SPLIT) await tx.putTask('split', shard.name, now);
+  if (lonelyRefusals < LONELY_REFUSALS_BEFORE_SPLIT) return;
+  if (await admittedBefore(tx, target, own)) return;
+  await tx.putTask('split', shard.name, now);
+}
+
+/** Whether a batch of at least so many tokens got through the target's queue in this job. */
+async function admittedBefore(tx: Transaction, target: Target, tokens: number): Promise<boolean> {
+  const batches = await tx.batches();
+  return batches.some(
+    (batch) =>
+      batch.target === target.name &&
+      batch.tokens >= tokens &&
+      batch.status !== 'validating' &&
+      batch.status !== 'failed',
+  );
 }
 
 /** A batch of the target ended: what was learned from refusals is trusted a little less. */

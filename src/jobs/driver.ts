@@ -1,10 +1,11 @@
-import { FenceError, isAbort, MillraceError, ServiceError } from '../core/errors.ts';
 import type { Task, TaskKind } from '../core/job.ts';
-import { backoffMs, type RetryPolicy } from '../core/retry.ts';
-import { advance } from './advance.ts';
 import type { Context, Step } from './context.ts';
+import { type Failures, runTask, taskKey } from './run-task.ts';
 
-/** Tasks of one kind that run at the same time. Two uploads fill a line and two cores. */
+/** Kinds that share a lane. Both of these name new retry shards, which must not meet. */
+export const LANES: Partial<Readonly<Record<TaskKind, TaskKind>>> = { split: 'retry' };
+
+/** Tasks of one lane that run at the same time. Two uploads fill a line and two cores. */
 const CONCURRENCY: Readonly<Record<TaskKind, number>> = {
   grant: 1,
   upload: 2,
@@ -20,12 +21,6 @@ const CONCURRENCY: Readonly<Record<TaskKind, number>> = {
 
 /** How long the queue is not looked at when nothing is due: another process may ask to cancel. */
 const IDLE_MS = 1000; // 1 s
-
-/** Of a failed step: it is tried for as long as the job runs, since waiting costs nothing. */
-const STEP_RETRY: Pick<RetryPolicy, 'baseMs' | 'maxMs'> = {
-  baseMs: 1000, // 1 s
-  maxMs: 5 * 60 * 1000, // 5 min
-};
 
 export interface DriverOptions {
   /** Ends the run: asked after each step, and at least every second. */
@@ -45,8 +40,8 @@ export class EmbeddedDriver {
   readonly #context: Context;
   readonly #options: DriverOptions;
   readonly #running = new Map<string, Promise<void>>();
-  readonly #perKind = new Map<TaskKind, number>();
-  readonly #failures = new Map<string, number>();
+  readonly #perLane = new Map<TaskKind, number>();
+  readonly #failures: Failures = new Map();
   #failure: { error: unknown } | null = null;
   /** Whether something happened since the queue was last read. */
   #news = false;
@@ -85,11 +80,11 @@ export class EmbeddedDriver {
     const now = this.#context.clock.now();
     let dueInMs = IDLE_MS;
     for (const task of tasks) {
-      const key = `${task.kind} ${task.id}`;
+      const key = taskKey(task);
       if (this.#running.has(key)) continue;
       if (task.runAt > now) {
         dueInMs = Math.min(dueInMs, task.runAt - now);
-      } else if ((this.#perKind.get(task.kind) ?? 0) < CONCURRENCY[task.kind]) {
+      } else if ((this.#perLane.get(laneOf(task)) ?? 0) < CONCURRENCY[laneOf(task)]) {
         this.#start(key, task, signal);
       }
     }
@@ -97,47 +92,18 @@ export class EmbeddedDriver {
   }
 
   #start(key: string, task: Task, signal: AbortSignal): void {
-    this.#perKind.set(task.kind, (this.#perKind.get(task.kind) ?? 0) + 1);
-    const run = this.#attempt(key, task, signal)
+    const lane = laneOf(task);
+    this.#perLane.set(lane, (this.#perLane.get(lane) ?? 0) + 1);
+    const run = runTask(this.#context, task, signal, this.#failures, this.#options.step)
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
       .finally(() => {
         this.#running.delete(key);
-        this.#perKind.set(task.kind, (this.#perKind.get(task.kind) ?? 1) - 1);
+        this.#perLane.set(lane, (this.#perLane.get(lane) ?? 1) - 1);
         this.wake();
       });
     this.#running.set(key, run);
-  }
-
-  async #attempt(key: string, task: Task, signal: AbortSignal): Promise<void> {
-    try {
-      await (this.#options.step ?? advance)(this.#context, task, signal);
-      this.#failures.delete(key);
-    } catch (error) {
-      if (isAbort(error, signal) || signal.aborted) return;
-      // The row moved on while the step ran: the task is looked at again, and is then a no-op.
-      if (error instanceof FenceError) return this.#again(task, 0);
-      if (!(error instanceof MillraceError) || !error.retryable) throw error;
-      const failures = this.#failures.get(key) ?? 0;
-      this.#failures.set(key, failures + 1);
-      const asked = error instanceof ServiceError ? (error.retryAfterMs ?? 0) : 0;
-      const scale = this.#context.settings.pollIntervalMs / (60 * 1000);
-      const policy = {
-        tries: 0,
-        baseMs: STEP_RETRY.baseMs * scale,
-        maxMs: STEP_RETRY.maxMs * scale,
-      };
-      await this.#again(task, Math.max(asked, backoffMs(policy, failures, this.#context.random)));
-    }
-  }
-
-  #again(task: Task, waitMs: number): Promise<void> {
-    const { store, clock } = this.#context;
-    return store.transaction(async (tx) => {
-      await tx.doneTask(task);
-      await tx.putTask(task.kind, task.id, clock.now() + waitMs);
-    });
   }
 
   /** Until a step ends, `wake` is called, or the time is over. */
@@ -156,4 +122,8 @@ export class EmbeddedDriver {
       over.abort();
     }
   }
+}
+
+function laneOf({ kind }: Task): TaskKind {
+  return LANES[kind] ?? kind;
 }

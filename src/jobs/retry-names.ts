@@ -1,3 +1,4 @@
+import { FenceError } from '../core/errors.ts';
 import type { Reader } from '../core/store.ts';
 
 /** Retry shards are sent after every shard of a partition. */
@@ -22,4 +23,14 @@ export function shardOrder(partition: number, number: number): number {
 export async function nextRetryNumber(tx: Reader): Promise<number> {
   const shards = await tx.shards();
   return 1 + shards.filter(({ partition }) => partition === null).length;
+}
+
+/** Throws a FenceError when somebody else has used one of the names since they were chosen. */
+export async function mustBeFree(
+  tx: Reader,
+  shards: readonly { readonly name: string }[],
+): Promise<void> {
+  for (const { name } of shards) {
+    if ((await tx.shard(name)) !== undefined) throw new FenceError(`the name ${name}`);
+  }
 }

@@ -18,6 +18,8 @@ export interface SubmitOptions extends Partial<Settings> {
 }
 
 const ACTIVE = ['granted', 'uploading', 'uploaded', 'submitting'] as const;
+const IN_SERVICE = ['submitted', 'running', 'finalizing'] as const;
+const UNDER_WAY = [...ACTIVE, ...IN_SERVICE, 'ended', 'collecting'] as const;
 const READING = ['ended', 'collecting', 'joined'] as const;
 
 /**
@@ -118,6 +120,7 @@ async function begin(tx: Transaction, context: Context): Promise<void> {
   }
   await tx.putTask('retry', 'job', now);
   await tx.putTask('finish', 'job', now);
+  if (job.state === 'paused' && job.cancelRequested) return startCancelling(tx, context);
   if (job.state === 'paused' || job.state === 'cancelled') {
     const prepared = (await tx.partitions()).every(({ state }) => state === 'prepared');
     await tx.updateJob(job.version, {
@@ -137,6 +140,9 @@ async function reached(job: Job, context: Context, goal: Goal): Promise<boolean>
   }
   if (row.state === 'finished' || row.state === 'cancelled') return true;
   if (row.state === 'paused') {
+    // What was sent is paid for: it is collected before the pause ends the run.
+    const open = await job.store.read((tx) => tx.shards({ states: UNDER_WAY, limit: 1 }));
+    if (open.length > 0) return false;
     throw new MillraceError('paused', row.pause ?? 'the job is paused', { retryable: true });
   }
   if (row.state === 'preparing' && job.active.preparing === 0) {

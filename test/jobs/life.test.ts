@@ -178,10 +178,10 @@ it('reopens failed rows with a new budget', async () => {
   let broken = true;
   const emulator = await service({
     answer: () => ({
-      status: broken ? 500 : 200,
+      status_code: broken ? 500 : 200,
       body: { error: { code: 'server_error', message: 'x' } },
     }),
-  } as never);
+  });
   const job = await openJob(join(dir, 'retry.job'));
   const options = { ...FAST, maxAttempts: 2, service: targetAt(emulator) };
   const status = await runBatchJob({

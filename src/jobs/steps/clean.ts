@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { Context, Step } from '../context.ts';
+import { REOPENING } from '../reopen.ts';
 
 /**
  * Removes the local files of a joined shard that nobody needs any more: its requests, records and
@@ -8,13 +9,15 @@ import type { Context, Step } from '../context.ts';
  */
 export const clean: Step = async (context, task) => {
   const shard = await context.store.read((tx) => tx.shard(task.id));
-  const joined = shard?.state === 'joined' || shard?.state === 'cleaned';
+  // What `retry` has just moved to the left-over rows is needed, though the row does not say so yet.
+  const reopening = shard?.note === REOPENING;
+  const joined = !reopening && (shard?.state === 'joined' || shard?.state === 'cleaned');
   if (shard !== undefined && joined && !context.settings.keep) {
     await removeFiles(context, shard.name, shard.leftover === 0);
   }
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
-    if (shard?.state !== 'joined' || shard.leftover > 0) return;
+    if (shard?.state !== 'joined' || shard.leftover > 0 || reopening) return;
     await tx.moveShard(shard.name, shard.version, { state: 'cleaned' });
     await tx.putTask('finish', 'job', context.clock.now());
   });

@@ -1,16 +1,13 @@
 import { rm } from 'node:fs/promises';
-import { errorCode, ServiceError } from '../../core/errors.ts';
 import type { BatchRow, Shard } from '../../core/job.ts';
 import type { RowError } from '../../core/record.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Transaction } from '../../core/store.ts';
 import { type JoinSummary, joinShard } from '../../join/join-shard.ts';
-import { AtomicFile } from '../../streams/files.ts';
 import { drain } from '../attempts.ts';
 import { type Context, jobRow, log, type Step, targetNamed } from '../context.ts';
-
-/** How often a download that was cut goes on before the step is given back to the driver. */
-const MOST_CUTS = 20;
+import { type Fetched, fetchFile } from '../download.ts';
+import { isGone, missed } from '../missing.ts';
 
 /** Batches failed with these say that the target is wrong, not the rows. */
 const TARGET_CODES: ReadonlySet<string> = new Set([
@@ -37,12 +34,18 @@ export const collect: Step = async (context, task, signal) => {
     return null;
   });
   if (begun === null) return;
-  const { shard, batch, rounds } = begun;
-  const target = targetNamed(context, shard.target);
-  const answers = {
-    output: await download(context, target.service, shard, batch, 'output', signal),
-    error: await download(context, target.service, shard, batch, 'error', signal),
-  };
+  const { batch, rounds } = begun;
+  const target = targetNamed(context, begun.shard.target);
+  const { trouble, ...answers } = await fetchAnswers(
+    context,
+    target.service,
+    begun.shard,
+    batch,
+    signal,
+  );
+  const shard =
+    trouble === null ? begun.shard : await settle(context, task, begun.shard, batch, trouble);
+  if (shard === null) return;
   const verdict = verdictOf(batch);
   const summary = await joinShard({
     directory: context.directory.path,
@@ -76,6 +79,7 @@ export async function joined(
     failed: summary.failed,
     leftover: summary.leftover,
     usage: summary.usage,
+    note: null,
     joinedSeq: (await tx.lastJoinedSeq()) + 1,
   });
   const { unknown, duplicate, malformed } = summary.anomalies;
@@ -108,42 +112,94 @@ function verdictOf(batch: BatchRow): {
   return { lineErrors, chargeAttempt: !named, targetError };
 }
 
-/** The file on disk, whole; null when the service has none, or has it no more. */
-async function download(
+/** Both files of a batch, as far as they can be had, and what is wrong with them. */
+interface Answers {
+  readonly output: string | null;
+  readonly error: string | null;
+  /** Why they are not what the batch promises, or null: it may pass. */
+  readonly trouble: string | null;
+}
+
+async function fetchAnswers(
   context: Context,
   service: BatchService,
   shard: Shard,
   batch: BatchRow,
-  which: 'output' | 'error',
   signal: AbortSignal,
-): Promise<string | null> {
-  const id = which === 'output' ? batch.outputFileId : batch.errorFileId;
-  if (id === null) return null;
-  const path = context.directory.download(shard.name, which);
-  let file = await AtomicFile.create(path);
-  try {
-    for (let cuts = 0; ; cuts++) {
-      try {
-        const { body, offset } = await service.downloadFile(id, file.bytes, signal);
-        if (offset !== file.bytes) {
-          await file.discard();
-          file = await AtomicFile.create(path);
-        }
-        for await (const block of body) await file.write(block);
-        break;
-      } catch (error) {
-        if (errorCode(error) !== 'download_cut' || cuts >= MOST_CUTS) throw error;
-      }
+): Promise<Answers> {
+  const troubles: string[] = [];
+  const files: Record<'output' | 'error', Fetched | null> = { output: null, error: null };
+  for (const [which, id] of filesOf(batch)) {
+    const path = context.directory.download(shard.name, which);
+    try {
+      files[which] = await fetchFile(service, id, path, signal);
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      await rm(path, { force: true });
+      troubles.push(`${which}_gone`);
     }
-    await file.commit();
-    return path;
-  } catch (error) {
-    await file.discard();
-    if (!(error instanceof ServiceError) || error.status !== 404) throw error;
-    await rm(path, { force: true });
-    await context.store.transaction((tx) =>
-      log(tx, context, 'file_not_found', shard.name, { file: id, batch: batch.id }),
-    );
-    return null;
   }
+  const { completed, failed } = batch;
+  const lines = (files.output?.lines ?? 0) + (files.error?.lines ?? 0);
+  const asCounted = completed !== null && failed !== null && completed + failed === lines;
+  for (const [which, id] of filesOf(batch)) {
+    const file = files[which];
+    if (file === null) continue;
+    // What the counts do not confirm is compared with the length that the service knows.
+    const whole = file.endsWell && (asCounted || (await hasLength(service, id, file, signal)));
+    if (!whole) troubles.push(`${which}_cut`);
+  }
+  return {
+    output: files.output?.path ?? null,
+    error: files.error?.path ?? null,
+    trouble: troubles.length === 0 ? null : troubles.join(' '),
+  };
+}
+
+function filesOf(batch: BatchRow): ['output' | 'error', string][] {
+  const files: ['output' | 'error', string][] = [];
+  if (batch.outputFileId !== null) files.push(['output', batch.outputFileId]);
+  if (batch.errorFileId !== null) files.push(['error', batch.errorFileId]);
+  return files;
+}
+
+/** Whether the file has the length that the service gives for it, if it gives one. */
+async function hasLength(
+  service: BatchService,
+  id: string,
+  file: Fetched,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    const { bytes } = await service.getFile(id, signal);
+    return bytes === null || bytes <= file.bytes;
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    return true;
+  }
+}
+
+/**
+ * Answers that are not there yet, or not whole, are asked for again for some polls; then what there
+ * is has to do, and the log says so. Gives whether to go on.
+ */
+async function settle(
+  context: Context,
+  task: Parameters<Step>[1],
+  shard: Shard,
+  batch: BatchRow,
+  trouble: string,
+): Promise<Shard | null> {
+  return context.store.transaction(async (tx) => {
+    const detail = { batch: batch.id, trouble };
+    const waited = await missed(tx, context, shard, 'answers_not_found', detail);
+    if (waited.over) {
+      await log(tx, context, 'answers_incomplete', shard.name, detail);
+      return waited.shard;
+    }
+    await tx.doneTask(task);
+    const { pollIntervalMs } = context.settings;
+    await tx.putTask('collect', shard.name, context.clock.now() + pollIntervalMs);
+    return null;
+  });
 }

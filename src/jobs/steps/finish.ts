@@ -1,7 +1,11 @@
 import { MillraceError } from '../../core/errors.ts';
 import type { Partition, ShardState } from '../../core/job.ts';
-import type { Totals } from '../../core/store.ts';
-import { jobRow, log, type Step } from '../context.ts';
+import type { BatchService } from '../../core/service.ts';
+import type { Reader, Totals, Transaction } from '../../core/store.ts';
+import { type Context, jobRow, log, type Step } from '../context.ts';
+import { batchesSince, CLOCK_SKEW_MS, ownerOf } from '../listing.ts';
+import { deleteOrphans } from '../orphans.ts';
+import { stray } from './poll.ts';
 
 const AT_REST: ReadonlySet<string> = new Set<ShardState>([
   'sealed',
@@ -10,28 +14,80 @@ const AT_REST: ReadonlySet<string> = new Set<ShardState>([
   'cleaned',
 ]);
 
-/** Ends the job once every record has its row, and the accounts say so. */
-export const finish: Step = async (context, task) => {
+/**
+ * Ends the job once every record has its row, nothing is held, and nothing of it is left at the
+ * service: looks for batches and files that a lost answer left there, and checks the accounts.
+ */
+export const finish: Step = async (context, task, signal) => {
+  const end = await context.store.read((tx) => readiness(tx, context));
+  if (end === 'not yet') {
+    await context.store.transaction((tx) => tx.doneTask(task));
+    return;
+  }
+  await inspect(context, signal);
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
+    // The inspection may have found a batch, which then has to end first.
+    if ((await readiness(tx, context)) !== end) return;
     const job = await jobRow(tx);
-    const counts = await tx.countShards();
-    if (job.state === 'cancelling') {
-      if (!Object.keys(counts).every((state) => AT_REST.has(state))) return;
-      await tx.updateJob(job.version, { state: 'cancelled' });
-      await log(tx, context, 'cancelled', 'job');
-      return;
-    }
-    if (job.state !== 'running') return;
-    const { cleaned = 0 } = counts;
     const totals = await tx.totals();
-    if (cleaned < totals.shards || (await tx.shards({ leftover: true, limit: 1 })).length > 0)
-      return;
-    checkAccounts(await tx.partitions(), totals);
-    await tx.updateJob(job.version, { state: 'finished', pause: null });
-    await log(tx, context, 'finished', 'job', { ok: totals.ok, failed: totals.failed });
+    if (end === 'finished') checkAccounts(await tx.partitions(), totals);
+    await tx.updateJob(job.version, { state: end, pause: null });
+    await log(tx, context, end, 'job', { ok: totals.ok, failed: totals.failed });
   });
 };
+
+/** How the job may end now, if nothing of it is left at the service. */
+async function readiness(
+  tx: Reader,
+  context: Context,
+): Promise<'finished' | 'cancelled' | 'not yet'> {
+  const { state } = await jobRow(tx);
+  if (state !== 'running' && state !== 'cancelling') return 'not yet';
+  const counts = await tx.countShards();
+  // A file at a target that was not named again stays there; whatever else is at one is needed.
+  const held = (await tx.openHolds()).filter(
+    ({ target, releasedAt }) => releasedAt === null || context.targets.has(target),
+  );
+  if (held.length > 0 || (await tx.batches({ live: true })).length > 0) return 'not yet';
+  if (state === 'cancelling') {
+    return Object.keys(counts).every((shard) => AT_REST.has(shard)) ? 'cancelled' : 'not yet';
+  }
+  const { cleaned = 0 } = counts;
+  const { shards } = await tx.totals();
+  const leftover = await tx.shards({ leftover: true, limit: 1 });
+  return cleaned === shards && leftover.length === 0 ? 'finished' : 'not yet';
+}
+
+/** A last look at each resource: strays are recorded and cancelled, orphaned files deleted. */
+async function inspect(context: Context, signal: AbortSignal): Promise<void> {
+  const services = new Map<string, BatchService>();
+  const names = new Map<string, string>();
+  for (const { name, service } of context.targets.values()) {
+    services.set(service.resource, service);
+    names.set(service.resource, name);
+  }
+  const { createdAt } = await context.store.read(jobRow);
+  for (const [resource, service] of services) {
+    const list = service.listBatches(signal);
+    for await (const batch of batchesSince(list, createdAt - CLOCK_SKEW_MS)) {
+      if (ownerOf(context, batch) === null) continue;
+      await context.store.transaction((tx) =>
+        recordStray(tx, context, batch, names.get(resource) ?? ''),
+      );
+    }
+    await deleteOrphans(context, service, signal);
+  }
+}
+
+async function recordStray(
+  tx: Transaction,
+  context: Context,
+  batch: Parameters<typeof stray>[2],
+  target: string,
+): Promise<void> {
+  if ((await tx.batch(batch.id)) === undefined) await stray(tx, context, batch, target);
+}
 
 /** records = ok + failed + rejected, or something was lost or invented. */
 function checkAccounts(partitions: readonly Partition[], totals: Totals): void {

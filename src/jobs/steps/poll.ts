@@ -1,10 +1,12 @@
 import { type BatchObject, TERMINAL_STATUSES } from '../../core/batch.ts';
-import { MillraceError, ServiceError } from '../../core/errors.ts';
+import { MillraceError } from '../../core/errors.ts';
 import type { BatchRow, Shard, ShardState } from '../../core/job.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Transaction } from '../../core/store.ts';
-import { backOff, batchesSince, CLOCK_SKEW_MS, ownerOf, recoverLimit } from '../attempts.ts';
-import { type Context, log, type Step, targetNamed, targetsOf } from '../context.ts';
+import { backOff, recoverLimit } from '../attempts.ts';
+import { type Context, jobRow, log, type Step, targetNamed, targetsOf } from '../context.ts';
+import { batchesSince, CLOCK_SKEW_MS, ownerOf } from '../listing.ts';
+import { isGone, isPatienceOver, missed, missingSince } from '../missing.ts';
 
 /** After this many polls without a new batch, polls are half as frequent. */
 const YOUNG_POLLS = 30;
@@ -25,12 +27,18 @@ export const poll: Step = async (context, task, signal) => {
   const live = await context.store.read(async (tx) =>
     (await tx.batches({ live: true })).filter(({ target }) => names.has(target)),
   );
-  const seen = await look(context, first.service, live, signal);
+  const { seen, unseen } = await look(context, first.service, live, signal);
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
-    for (const batch of seen) await observe(tx, context, batch, targets[0]?.name ?? '');
+    for (const batch of seen) await observe(tx, context, batch, first.name);
+    for (const id of unseen) await overlook(tx, context, id);
     const left = (await tx.batches({ live: true })).filter(({ target }) => names.has(target));
     if (left.length > 0) await tx.putTask('poll', task.id, nextPoll(context, left));
+    else await tx.putTask('finish', 'job', context.clock.now());
+    const cancelling = (await jobRow(tx)).state === 'cancelling';
+    if (left.some(({ bound, status }) => (cancelling || !bound) && status !== 'cancelling')) {
+      await tx.putTask('sweep', task.id, context.clock.now());
+    }
   });
 };
 
@@ -48,24 +56,50 @@ async function look(
   service: BatchService,
   live: readonly BatchRow[],
   signal: AbortSignal,
-): Promise<BatchObject[]> {
+): Promise<{ seen: BatchObject[]; unseen: string[] }> {
   const wanted = new Set(live.map(({ id }) => id));
   const seen: BatchObject[] = [];
+  if (live.length === 0) return { seen, unseen: [] };
   // A duplicate of a batch is at most a grace older than the one that is bound.
   const oldest = Math.min(...live.map(({ createdAt }) => createdAt));
   const since = oldest - context.settings.submitGraceMs - CLOCK_SKEW_MS;
   for await (const batch of batchesSince(service.listBatches(signal), since)) {
     if (wanted.delete(batch.id) || ownerOf(context, batch) !== null) seen.push(batch);
   }
+  const unseen: string[] = [];
   for (const id of wanted) {
     try {
       seen.push(await service.getBatch(id, signal));
     } catch (error) {
-      if (!(error instanceof ServiceError) || error.status !== 404) throw error;
-      await context.store.transaction((tx) => log(tx, context, 'batch_not_found', id));
+      if (!isGone(error)) throw error;
+      unseen.push(id);
     }
   }
-  return seen;
+  return { seen, unseen };
+}
+
+/**
+ * The list does not show a batch and its id is not known: services show things late. When it stays
+ * so, the batch is taken for failed without answers, so that its rows go on.
+ */
+async function overlook(tx: Transaction, context: Context, id: string): Promise<void> {
+  const batch = await tx.batch(id);
+  const shard = batch && (await tx.shard(batch.shard));
+  if (batch === undefined || shard === undefined) return;
+  const awaited = batch.bound && shard.batchId === id && IN_SERVICE.includes(shard.state);
+  const waited = awaited
+    ? await missed(tx, context, shard, 'batch_not_found', { batch: id })
+    : { over: isPatienceOver(context, batch.createdAt, 'batch_not_found'), shard };
+  if (!waited.over) return;
+  const error = { code: 'batch_not_found', message: 'the service knows it no more' };
+  const row: BatchRow = {
+    ...batch,
+    status: 'failed',
+    endedAt: context.clock.now(),
+    errors: [{ ...error, line: null, param: null }],
+  };
+  await tx.putBatch(row);
+  if (awaited) await ended(tx, context, waited.shard, row);
 }
 
 async function observe(
@@ -84,7 +118,10 @@ async function observe(
   if (!IN_SERVICE.includes(shard.state)) return;
   if (!TERMINAL_STATUSES.has(batch.status)) {
     const state = progressOf(batch);
-    if (state !== shard.state) await tx.moveShard(shard.name, shard.version, { state });
+    const found = missingSince(shard, 'batch_not_found') !== null;
+    if (state !== shard.state || found) {
+      await tx.moveShard(shard.name, shard.version, { state, ...(found ? { note: null } : {}) });
+    }
     return;
   }
   await ended(tx, context, shard, row);
@@ -128,7 +165,7 @@ async function ended(
     return backOff(tx, context, shard, target);
   }
   await tx.updateHold(shard.name, shard.attempt, { releasedAt: now });
-  await tx.moveShard(shard.name, shard.version, { state: 'ended' });
+  await tx.moveShard(shard.name, shard.version, { state: 'ended', note: null });
   await tx.putTask('collect', shard.name, now);
   await recoverLimit(tx, target);
   for (const name of context.targets.keys()) await tx.putTask('grant', name, now);
@@ -136,16 +173,17 @@ async function ended(
 
 /**
  * A batch of ours that no attempt is bound to: the duplicate that a lost answer left. One that its
- * attempt is still looking for is left to `submit`; any other is charged and cancelled.
+ * attempt is still looking for is left to `submit`; any other is counted, and charged and cancelled
+ * while it lives.
  */
-async function stray(
+export async function stray(
   tx: Transaction,
   context: Context,
   batch: BatchObject,
   fallbackTarget: string,
 ): Promise<void> {
   const owner = ownerOf(context, batch);
-  if (owner === null || TERMINAL_STATUSES.has(batch.status)) return;
+  if (owner === null) return;
   const shard = await tx.shard(owner.shard);
   if (shard?.state === 'submitting' && shard.attempt === owner.attempt) return;
   const hold = await tx.hold(owner.shard, owner.attempt);

@@ -1,13 +1,20 @@
+import type { Shard } from '../../core/job.ts';
+import { dropFailed } from '../../join/drop-failed.ts';
 import { regroupLeftovers } from '../../shards/retry.ts';
 import { createTokenCounter } from '../../tokens/counter.ts';
-import { jobRow, log, maySend, type Step } from '../context.ts';
-import { nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
+import { type Context, jobRow, log, maySend, type Step } from '../context.ts';
+import { REOPENING } from '../reopen.ts';
+import { mustBeFree, nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
 
 /**
  * Puts left-over rows into retry shards: as soon as nothing else waits for the quota, or there are
  * enough of them to fill a file, so that retries make few large files too.
  */
 export const retry: Step = async (context, task, signal) => {
+  const reopened = await context.store.read(async (tx) =>
+    (await tx.shards({ states: ['joined'] })).find(({ note }) => note === REOPENING),
+  );
+  if (reopened !== undefined) return reopen(context, task, reopened);
   const plan = await context.store.read(async (tx) => {
     const job = await jobRow(tx);
     const inputs = await tx.shards({ leftover: true });
@@ -35,6 +42,7 @@ export const retry: Step = async (context, task, signal) => {
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const now = context.clock.now();
+    await mustBeFree(tx, sealed);
     for (const [index, shard] of sealed.entries()) {
       await tx.insertShard(shard, retryOrder(plan.number + index));
     }
@@ -49,3 +57,15 @@ export const retry: Step = async (context, task, signal) => {
     });
   });
 };
+
+/** One shard's failed rows are left over again; the next step looks for more such shards. */
+async function reopen(context: Context, task: Parameters<Step>[1], shard: Shard): Promise<void> {
+  const { dropped } = await dropFailed(context.directory.path, shard.name);
+  await context.store.transaction(async (tx) => {
+    await tx.doneTask(task);
+    const now = context.clock.now();
+    await tx.moveShard(shard.name, shard.version, { failed: 0, leftover: dropped, note: null });
+    await tx.putTask('clean', shard.name, now);
+    await tx.putTask('retry', 'job', now);
+  });
+}

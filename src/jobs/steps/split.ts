@@ -2,7 +2,7 @@ import { joinShard } from '../../join/join-shard.ts';
 import { halveShard } from '../../shards/retry.ts';
 import { createTokenCounter } from '../../tokens/counter.ts';
 import { jobRow, log, type Step } from '../context.ts';
-import { nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
+import { mustBeFree, nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
 import { joined } from './collect.ts';
 
 const TOO_LARGE = {
@@ -50,6 +50,7 @@ export const split: Step = async (context, task) => {
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const now = context.clock.now();
+    await mustBeFree(tx, halves);
     for (const [index, half] of halves.entries()) {
       await tx.insertShard(half, retryOrder(number + index));
     }

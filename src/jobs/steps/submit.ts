@@ -1,18 +1,11 @@
-import type { BatchObject } from '../../core/batch.ts';
+import type { BatchObject, FileObject } from '../../core/batch.ts';
 import { MillraceError, ServiceError } from '../../core/errors.ts';
 import type { Shard } from '../../core/job.ts';
 import type { Target } from '../../core/service.ts';
-import {
-  backOff,
-  batchesSince,
-  batchMetadata,
-  bind,
-  CLOCK_SKEW_MS,
-  drain,
-  isBatchOf,
-  putBack,
-} from '../attempts.ts';
+import { backOff, bind, drain, putBack } from '../attempts.ts';
 import { type Context, jobRow, log, maySend, type Step, targetNamed } from '../context.ts';
+import { batchesSince, batchMetadata, CLOCK_SKEW_MS, isBatchOf } from '../listing.ts';
+import { isGone, missed } from '../missing.ts';
 
 /** Of the poll interval: how often an uploaded file, or a lost batch, is asked for. */
 const ASK_AGAIN = 1 / 12; // 5 s at the default of 60 s
@@ -50,7 +43,11 @@ async function fileIsReady(
   target: Target,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const file = await target.service.getFile(fileIdOf(shard), signal);
+  const file = await findFile(fileIdOf(shard), target, signal);
+  if (file === null) {
+    await fileMissed(context, task, shard);
+    return false;
+  }
   // A status that the service leaves out is settled by whether it accepts the create.
   if (file.status === 'processed' || file.status === null) return true;
   const broken = file.status === 'error' || file.status.startsWith('delet');
@@ -61,6 +58,32 @@ async function fileIsReady(
     else await tx.putTask('submit', shard.name, wait);
   });
   return false;
+}
+
+async function findFile(
+  id: string,
+  target: Target,
+  signal: AbortSignal,
+): Promise<FileObject | null> {
+  try {
+    return await target.service.getFile(id, signal);
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
+  }
+}
+
+/** A file that was just uploaded may be shown late; one that stays away is uploaded again. */
+async function fileMissed(context: Context, task: SubmitTask, shard: Shard): Promise<void> {
+  await context.store.transaction(async (tx) => {
+    await tx.doneTask(task);
+    const wait = context.clock.now() + context.settings.pollIntervalMs * ASK_AGAIN;
+    const file = fileIdOf(shard);
+    const waited = await missed(tx, context, shard, 'file_not_found', { file });
+    if (waited.over) {
+      await putBack(tx, context, waited.shard, { code: 'file_not_found', readyAt: wait });
+    } else await tx.putTask('submit', shard.name, wait);
+  });
 }
 
 /** Looks for the batch of a create whose answer was never read. */

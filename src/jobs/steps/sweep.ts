@@ -1,3 +1,5 @@
+import { TERMINAL_STATUSES } from '../../core/batch.ts';
+import { ServiceError } from '../../core/errors.ts';
 import type { BatchRow, Hold } from '../../core/job.ts';
 import type { Target } from '../../core/service.ts';
 import { type Context, log, type Step, targetsOf } from '../context.ts';
@@ -11,27 +13,53 @@ export const sweep: Step = async (context, task, signal) => {
   const service = targets[0]?.service;
   const work = service === undefined ? null : await nextWork(context, targets);
   if (service === undefined || work === null) {
-    await context.store.transaction((tx) => tx.doneTask(task));
+    await context.store.transaction(async (tx) => {
+      await tx.doneTask(task);
+      await tx.putTask('finish', 'job', context.clock.now());
+    });
     return;
   }
-  if (work.batch !== undefined) await service.cancelBatch(work.batch.id, signal);
-  else await service.deleteFile(work.fileId, signal);
+  const refusal =
+    work.batch !== undefined
+      ? await refusalOf(service.cancelBatch(work.batch.id, signal))
+      : await refusalOf(service.deleteFile(work.fileId, signal));
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const now = context.clock.now();
     if (work.batch !== undefined) {
-      await tx.putBatch({
-        ...((await tx.batch(work.batch.id)) ?? work.batch),
-        status: 'cancelling',
-      });
+      const { id, shard } = work.batch;
+      const batch = (await tx.batch(id)) ?? work.batch;
+      // It may have ended, and been seen to end, while the service was asked.
+      if (!TERMINAL_STATUSES.has(batch.status)) {
+        await tx.putBatch({ ...batch, status: 'cancelling' });
+      }
       await tx.putTask('poll', task.id, now + context.settings.pollIntervalMs);
-      await log(tx, context, 'cancelling', work.batch.shard, { batch: work.batch.id });
+      await log(tx, context, 'cancelling', shard, { batch: id, refused: refusal });
     } else {
       await tx.updateHold(work.hold.shard, work.hold.attempt, { fileGoneAt: now });
+      if (refusal !== null) {
+        await log(tx, context, 'file_kept', work.hold.shard, { file: work.fileId, code: refusal });
+      }
     }
     await tx.putTask('sweep', task.id, now);
   });
 };
+
+/**
+ * The code of a definite refusal, which ends the matter: a role that may not delete must not keep a
+ * job from its end, and what could not be cancelled is seen again at the next poll.
+ */
+async function refusalOf(call: Promise<unknown>): Promise<string | null> {
+  try {
+    await call;
+    return null;
+  } catch (error) {
+    if (error instanceof ServiceError && error.outcome === 'refused' && !error.retryable) {
+      return error.code;
+    }
+    throw error;
+  }
+}
 
 type Work = { batch: BatchRow } | { batch?: undefined; hold: Hold; fileId: string };
 

@@ -8,6 +8,8 @@ import { lineHead } from '../../shards/format.ts';
 import { splicedLength, spliceHead } from '../../shards/splice.ts';
 import { putBack } from '../attempts.ts';
 import { type Context, jobRow, maySend, type Step, targetNamed } from '../context.ts';
+import { fileNameOf } from '../listing.ts';
+import { deleteOrphans } from '../orphans.ts';
 
 const READ_BLOCK_BYTES = 1024 * 1024; // 1 MiB
 
@@ -46,6 +48,7 @@ export const upload: Step = async (context, task, signal) => {
     file ??= await target.service.uploadFile(sending, signal);
   } catch (error) {
     if (!isFileQuota(error)) throw error;
+    await deleteOrphans(context, target.service, signal);
     await context.store.transaction(async (tx) => {
       await tx.doneTask(task);
       const readyAt = context.clock.now() + context.settings.pollIntervalMs;
@@ -62,19 +65,13 @@ export const upload: Step = async (context, task, signal) => {
   });
 };
 
-/** Begins every file name of a job at the service: what a sweep may delete. */
-export function fileNamePrefix(context: Context): string {
-  return `millrace.${context.job.name}.${context.job.uid}.`;
-}
-
 function shardUpload(context: Context, shard: Shard, target: Target, request: RequestSpec): Upload {
   const { dialect } = target.service;
   const { endpoint, model } = request;
   const from = lineHead(endpoint, model);
   const to = lineHead(endpoint, target.deployment ?? model, dialect.lineUrlPrefix);
-  const hash = shard.sha256.slice(0, 12);
   return {
-    name: `${fileNamePrefix(context)}${shard.name}.${shard.attempt}.${target.name}.${hash}.jsonl`,
+    name: fileNameOf(context, shard, target.name),
     bytes: splicedLength(shard.bytes, shard.requests, from, to),
     open: () => spliceHead(verified(context.directory.requests(shard.name), shard), from, to),
   };

@@ -1,0 +1,71 @@
+import type { BatchObject } from '../core/batch.ts';
+import type { Shard } from '../core/job.ts';
+import type { Context } from './context.ts';
+
+/** Clocks of two machines differ by less than this. */
+export const CLOCK_SKEW_MS = 10 * 60 * 1000; // 10 min
+
+/** So many older batches in a row, in a list that never once rose, show that no newer one follows. */
+const OLDER_IN_A_ROW = 100; // a page
+
+/** What identifies a batch as ours, whatever the answer to its create was. */
+export function batchMetadata(context: Context, shard: Shard): Record<string, string> {
+  return {
+    millrace_job: `${context.job.name}.${context.job.uid}`,
+    millrace_shard: shard.name,
+    millrace_attempt: String(shard.attempt),
+    millrace_hash: shard.sha256.slice(0, 32),
+  };
+}
+
+/** Whether the batch was made for this attempt: by input file first, by metadata second. */
+export function isBatchOf(context: Context, shard: Shard, batch: BatchObject): boolean {
+  if (batch.inputFileId !== null && batch.inputFileId === shard.fileId) return true;
+  const wanted = batchMetadata(context, shard);
+  return Object.entries(wanted).every(([key, value]) => batch.metadata[key] === value);
+}
+
+/** The shard and attempt that a batch of this job names in its metadata, or null. */
+export function ownerOf(
+  context: Context,
+  batch: BatchObject,
+): { shard: string; attempt: number } | null {
+  const { millrace_job: job, millrace_shard: shard, millrace_attempt: attempt } = batch.metadata;
+  if (job !== `${context.job.name}.${context.job.uid}` || shard === undefined) return null;
+  return { shard, attempt: Number(attempt) };
+}
+
+/** Begins every file name of a job at the service: what a sweep may delete. */
+export function fileNamePrefix(context: Pick<Context, 'job'>): string {
+  return `millrace.${context.job.name}.${context.job.uid}.`;
+}
+
+/** The name of an attempt's file at the service: unique to job, shard, attempt, target, content. */
+export function fileNameOf(context: Pick<Context, 'job'>, shard: Shard, target: string): string {
+  const hash = shard.sha256.slice(0, 12);
+  return `${fileNamePrefix(context)}${shard.name}.${shard.attempt}.${target}.${hash}.jsonl`;
+}
+
+/**
+ * The batches of a list, at least those from `since` on. The order of a list is documented for some
+ * services only, and clocks differ, so that a list is read to its end unless it has been newest
+ * first without an exception and a whole page of it was too old: a batch that is overlooked is a
+ * batch made twice.
+ */
+export async function* batchesSince(
+  list: AsyncIterable<BatchObject>,
+  since: number,
+): AsyncGenerator<BatchObject, void, undefined> {
+  let previous = Number.POSITIVE_INFINITY;
+  let newestFirst = true;
+  let older = 0;
+  for await (const batch of list) {
+    yield batch;
+    const { createdAt } = batch;
+    if (createdAt === null) continue;
+    newestFirst &&= createdAt <= previous;
+    previous = createdAt;
+    older = createdAt < since ? older + 1 : 0;
+    if (newestFirst && older >= OLDER_IN_A_ROW) return;
+  }
+}

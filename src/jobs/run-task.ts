@@ -1,0 +1,89 @@
+import { errorMessage, FenceError, isAbort, MillraceError, ServiceError } from '../core/errors.ts';
+import type { Task } from '../core/job.ts';
+import { backoffMs } from '../core/retry.ts';
+import { advance } from './advance.ts';
+import { type Context, jobRow, log, type Step } from './context.ts';
+
+/** Of a failed step: it is tried for as long as the job runs, since waiting costs nothing. */
+const STEP_RETRY = {
+  tries: Number.POSITIVE_INFINITY,
+  baseMs: 1000, // 1 s
+  maxMs: 5 * 60 * 1000, // 5 min
+};
+
+/** The poll interval that the waits above are meant for. */
+const USUAL_POLL_MS = 60 * 1000; // 60 s
+
+/** How often in a row each task failed, by kind and id. */
+export type Failures = Map<string, number>;
+
+/** Names a task among those that may run side by side. */
+export function taskKey({ kind, id }: Pick<Task, 'kind' | 'id'>): string {
+  return `${kind} ${id}`;
+}
+
+/**
+ * Runs a step of a task, the same for every driver. A failure that may pass puts the task back with
+ * a growing wait, and says so in the job's log; a fence puts it back at once, as the row moved on. A
+ * full disk pauses the job. What is thrown ends the run; the store says where to go on.
+ */
+export async function runTask(
+  context: Context,
+  task: Task,
+  signal: AbortSignal,
+  failures: Failures,
+  step: Step = advance,
+): Promise<void> {
+  const key = taskKey(task);
+  try {
+    await step(context, task, signal);
+    failures.delete(key);
+  } catch (error) {
+    if (isAbort(error, signal) || signal.aborted) return;
+    if (error instanceof FenceError) return again(context, task, 0);
+    if (error instanceof MillraceError && error.code === 'disk_full') {
+      await pause(context, error.message);
+      throw error;
+    }
+    if (!(error instanceof MillraceError) || !error.retryable) throw error;
+    const count = failures.get(key) ?? 0;
+    failures.set(key, count + 1);
+    const asked = error instanceof ServiceError ? (error.retryAfterMs ?? 0) : 0;
+    const scale = context.settings.pollIntervalMs / USUAL_POLL_MS;
+    const policy = {
+      ...STEP_RETRY,
+      baseMs: STEP_RETRY.baseMs * scale,
+      maxMs: STEP_RETRY.maxMs * scale,
+    };
+    const waitMs = Math.max(asked, backoffMs(policy, count, context.random));
+    await again(context, task, waitMs, error.code);
+  }
+}
+
+function again(context: Context, task: Task, waitMs: number, code?: string): Promise<void> {
+  const { store, clock } = context;
+  return store.transaction(async (tx) => {
+    await tx.doneTask(task);
+    await tx.putTask(task.kind, task.id, clock.now() + waitMs);
+    if (code === undefined) return;
+    await log(tx, context, 'step_failed', task.id, {
+      task: task.kind,
+      code,
+      wait_ms: Math.round(waitMs),
+    });
+  });
+}
+
+async function pause(context: Context, reason: string): Promise<void> {
+  try {
+    await context.store.transaction(async (tx) => {
+      const job = await jobRow(tx);
+      if (job.state !== 'running' && job.state !== 'preparing') return;
+      await tx.updateJob(job.version, { state: 'paused', pause: reason });
+      await log(tx, context, 'paused', 'job', { code: 'disk_full' });
+    });
+  } catch (error) {
+    // The store may lie on the same full disk: then the error itself has to say it.
+    process.emitWarning(`the pause could not be noted: ${errorMessage(error)}`);
+  }
+}
