@@ -57,7 +57,7 @@ export const splitO200k: Splitter = (bytes, at, end) => {
     if (bytes[next]! < 0x80 && bytes[next] !== APOSTROPHE) return next;
   }
   const first = classAt(bytes, at);
-  const second = at + (first >> 3);
+  const second = Math.min(at + (first >> 3), end);
   switch (first & 7) {
     case UPPER:
     case LOWER:
@@ -105,7 +105,7 @@ export const splitCl100k: Splitter = (bytes, at, end) => {
     if (bytes[next]! < 0x80) return next;
   }
   const first = classAt(bytes, at);
-  const second = at + (first >> 3);
+  const second = Math.min(at + (first >> 3), end);
   const kind = first & 7;
   if (((1 << kind) & LETTERS) !== 0) return runEnd(LETTERS, bytes, at, end);
   if (kind === NUMBER) return numberEnd(bytes, at, end);

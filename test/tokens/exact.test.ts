@@ -163,9 +163,10 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
   it('ends on bytes that are not UTF-8', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
-        expect(ours.countUtf8(bytes)).toBeLessThanOrEqual(bytes.length);
+        const count = ours.countUtf8(bytes);
+        if (count > bytes.length) throw new Error(`${count} tokens in ${bytes.length} bytes`);
       }),
-      { numRuns: 1000 },
+      { numRuns: 10_000 },
     );
   });
 
