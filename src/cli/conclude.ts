@@ -26,7 +26,9 @@ export async function conclude(session: Session, out: string | null): Promise<nu
       {
         status,
         totals,
-        elapsed: duration(performance.now() - session.begun),
+        // A job that was over before has no time of its own now.
+        elapsed:
+          session.service.targets.length === 0 ? null : duration(performance.now() - session.begun),
         out: written,
         rejected: status.rejected > 0 ? job.directory.rejected : null,
         sample,

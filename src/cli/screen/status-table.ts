@@ -3,7 +3,7 @@ import type { JobStatus } from '../../jobs/status.ts';
 import { bar, inWords, stretchesOf } from './bar.ts';
 import { type Style, styleOf } from './style.ts';
 import { near } from './summary.ts';
-import { money, number, shorten } from './words.ts';
+import { money, number, plural, shorten } from './words.ts';
 
 /** States in which a shard's note says why it does not move. */
 export const NOTED_STATES: readonly ShardState[] = ['sealed', 'waiting', 'granted', 'uploading'];
@@ -44,7 +44,7 @@ export function statusTable(
         `${number(status.rejected)} rejected, ${number(status.pending)} pending`,
     ),
     `  ${style.colour('dim', 'shards'.padEnd(10))}${bar(stretches, BAR_CELLS, style)}  ${shorten(inWords(stretches) || 'none yet', width)}`,
-    line('batches', `${number(status.batches)} in ${number(status.attempts)} attempts`),
+    line('batches', `${number(status.batches)} in ${plural(status.attempts, 'attempt')}`),
     line(
       'tokens',
       `${number(tokens.estimated)} in estimated, ${number(tokens.actual)} in actual, ` +

@@ -44,7 +44,8 @@ async function purge(flags: PurgeFlags): Promise<number> {
     const open = needsService ? await service.remoteService(wish) : null;
     try {
       if (open !== null) service.checkResource(resources, open);
-      if (!(await agreed(flags, job.directory.path))) return 1;
+      const what = `${job.directory.path}${needsService ? ' and its files at the service' : ''}`;
+      if (!(await agreed(flags, what))) return 1;
       const { files } = await purgeJob(job, open?.targets ?? []);
       const there = needsService ? ` and ${plural(files, 'file')} at the service` : '';
       process.stderr.write(`Removed ${job.directory.path}${there}.\n`);
@@ -57,14 +58,14 @@ async function purge(flags: PurgeFlags): Promise<number> {
   }
 }
 
-async function agreed({ yes }: PurgeFlags, path: string): Promise<boolean> {
+async function agreed({ yes }: PurgeFlags, what: string): Promise<boolean> {
   if (yes) return true;
   if (!process.stdin.isTTY) {
-    throw new UsageError(`purge removes ${path} and cannot ask here: add --yes if you mean it`);
+    throw new UsageError(`purge removes ${what} and cannot ask here: add --yes if you mean it`);
   }
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await lines.question(`Remove ${path} and its files at the service? [y/N] `);
+    const answer = await lines.question(`Remove ${what}? [y/N] `);
     return /^y(es)?$/i.test(answer.trim());
   } finally {
     lines.close();
