@@ -216,6 +216,6 @@ function spaceEnd(bytes: Uint8Array, from: number, end: number): number {
     at += here >> 3;
     if ((here & 7) === LINE_END) afterLine = at;
   }
-  if (afterLine !== -1) return afterLine;
+  if (afterLine !== -1) return Math.min(afterLine, end);
   return at >= end || last === from ? Math.min(at, end) : last;
 }
