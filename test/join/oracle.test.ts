@@ -56,8 +56,10 @@ const history: fc.Arbitrary<RowAttempt[]> = fc.array(
   fc.record({ batch: fc.string(), code: fc.string(), at: fc.constant(AT) }),
   { maxLength: 2 },
 );
+/** A value as JSON brings it back: it has no -0. */
+const written = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)));
 const shard: fc.Arbitrary<TestRow[]> = fc
-  .uniqueArray(fc.record({ id, record: fc.jsonValue(), attempts: history, skip: fc.nat(4) }), {
+  .uniqueArray(fc.record({ id, record: written, attempts: history, skip: fc.nat(4) }), {
     selector: (row) => row.id,
     minLength: 1,
     maxLength: 25,
@@ -72,7 +74,7 @@ const shard: fc.Arbitrary<TestRow[]> = fc
 const response = fc.oneof(
   fc.constant(null),
   fc.record({
-    body: fc.jsonValue(),
+    body: written,
     request_id: fc.string(),
     status_code: fc.constantFrom(200, 200, 200, 400, 429, 500, 0),
   }),
