@@ -1,31 +1,58 @@
-import { RejectedRecord } from '../core/record.ts';
-import { CountedRequest, type RequestItem } from '../core/request.ts';
+import { RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
+import { CountedRequest } from '../core/request.ts';
 import type { TokenCounter } from '../core/tokens.ts';
+import { type SpliceCounter, Splicer } from '../requests/splice/splicer.ts';
+import type { SealItem } from '../shards/writer.ts';
+import { RawRecord } from '../sources/raw/raw-record.ts';
 import { resumePoint, type SourceBatch } from '../sources/read.ts';
 import type { OpenRequest } from './request.ts';
 import type { CountedBlocks } from './seal-partition.ts';
 
-/** Builds and counts the requests of a source, block by block. The counter is made when needed. */
+/** Counts whole requests, and texts that are bytes. */
+export type JobCounter = TokenCounter & SpliceCounter;
+
+/**
+ * Builds and counts the requests of a source, block by block. Raw records go into the request's
+ * template as they are where that gives the same; the counter is made when it is needed.
+ */
 export async function* countedBlocks(
   blocks: AsyncIterable<SourceBatch>,
-  { builder }: OpenRequest,
-  counterFor: (model: string) => Promise<TokenCounter>,
+  { builder, splice }: Pick<OpenRequest, 'builder' | 'splice'>,
+  counterFor: (model: string) => Promise<JobCounter>,
 ): CountedBlocks {
-  let counter: TokenCounter | undefined;
-  const count = (built: RequestItem<unknown>) => {
-    if (built instanceof RejectedRecord || counter === undefined) return built as RejectedRecord;
-    return new CountedRequest(built, counter.countRequest(built.endpoint, built.body));
+  let counter: JobCounter | undefined;
+  let splicer: Splicer | null = null;
+  if (splice !== null) {
+    counter = await counterFor(splice.model);
+    splicer = new Splicer(splice, counter);
+  }
+  const spliced = (item: SourceItem<unknown>): SealItem | null => {
+    if (splicer === null || !(item instanceof SourceRecord)) return null;
+    return item.record instanceof RawRecord ? splicer.make(item.record, item.position) : null;
   };
   for await (const block of blocks) {
     const counted = [];
-    for (const [index, item] of block.items.entries()) {
-      const made = builder.build(item);
-      const built = made instanceof Promise ? await made : made;
-      if (counter === undefined && !(built instanceof RejectedRecord)) {
-        counter = await counterFor(built.body.model);
+    for (let index = 0; index < block.items.length; index++) {
+      const source = block.items[index]!;
+      const nextByte = resumePoint(block, index)?.byte ?? null;
+      let item = spliced(source);
+      if (item === null) {
+        const made = builder.build(parsed(source));
+        const built = made instanceof Promise ? await made : made;
+        if (built instanceof RejectedRecord) {
+          item = built;
+        } else {
+          counter ??= await counterFor(built.body.model);
+          item = new CountedRequest(built, counter.countRequest(built.endpoint, built.body));
+        }
       }
-      counted.push({ item: count(built), nextByte: resumePoint(block, index)?.byte ?? null });
+      counted.push({ item, nextByte });
     }
     yield counted;
   }
+}
+
+function parsed(item: SourceItem<unknown>): SourceItem<unknown> {
+  if (!(item instanceof SourceRecord) || !(item.record instanceof RawRecord)) return item;
+  return new SourceRecord(item.record.parse(), item.position);
 }

@@ -1,10 +1,9 @@
-import type { TokenCounter } from '../core/tokens.ts';
 import { resolveLimits } from '../shards/limits.ts';
 import { emptyProgress } from '../shards/progress.ts';
 import { SealingWriter } from '../shards/writer.ts';
 import { createTokenCounter } from '../tokens/counter.ts';
 import { estimateCost, modelInfo } from '../tokens/models.ts';
-import { countedBlocks } from './counted.ts';
+import { countedBlocks, type JobCounter } from './counted.ts';
 import { checkColumns, type PrepareOptions } from './prepare.ts';
 import { openRequest } from './request.ts';
 import { openSources } from './sources.ts';
@@ -44,7 +43,7 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
   checkColumns(request, sources);
   const limits = resolveLimits({ ...options.defaultLimits, ...options.limits });
   let model = options.baseModel ?? request.builder.model ?? '';
-  let counter: TokenCounter | undefined;
+  let counter: JobCounter | undefined;
   const counterFor = async (requested: string) => {
     model ||= requested;
     counter ??= await createTokenCounter(model);
@@ -62,7 +61,11 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
       strict,
       onSeal: async () => undefined,
     });
-    for await (const block of countedBlocks(source.read(WHOLE, 0, signal), request, counterFor)) {
+    for await (const block of countedBlocks(
+      source.read(WHOLE, 0, signal, request.splice?.fields),
+      request,
+      counterFor,
+    )) {
       for (const { item } of block) {
         const written = writer.add(item, null);
         if (written !== undefined) await written;

@@ -1,8 +1,7 @@
 import type { Partition, PartitionProgress } from '../core/job.ts';
-import type { TokenCounter } from '../core/tokens.ts';
 import type { JobHead } from '../shards/serialise.ts';
 import { createTokenCounter } from '../tokens/counter.ts';
-import { countedBlocks } from './counted.ts';
+import { countedBlocks, type JobCounter } from './counted.ts';
 import type { OpenRequest } from './request.ts';
 import { type OnSeal, type SealSettings, sealPartition } from './seal-partition.ts';
 import type { OpenSource } from './sources.ts';
@@ -23,7 +22,7 @@ export class PartitionSealer {
   readonly #sources: readonly (OpenSource | null)[];
   readonly #request: OpenRequest;
   readonly #baseModel: string | undefined;
-  #counter: Promise<TokenCounter> | null = null;
+  #counter: Promise<JobCounter> | null = null;
 
   constructor(
     settings: SealSettings,
@@ -38,12 +37,25 @@ export class PartitionSealer {
   }
 
   seal(partition: Partition, { row, head, onSeal, signal }: SealOrder): Promise<PartitionProgress> {
-    const items = this.#sources[partition.source]!.read(partition, row, signal);
-    const blocks = countedBlocks(items, this.#request, (model) => {
-      this.#counter ??= createTokenCounter(this.#baseModel ?? model);
-      return this.#counter;
-    });
+    const source = this.#sources[partition.source]!;
+    const items = source.read(partition, row, signal, this.#request.splice?.fields);
+    const blocks = countedBlocks(items, this.#request, (model) => this.#counterFor(model));
     const fromStart = partition.progress.resumeAt === null;
     return sealPartition(this.#settings, partition, blocks, { head, onSeal, fromStart, signal });
   }
+  #counterFor(model: string): Promise<JobCounter> {
+    this.#counter ??=
+      this.#settings.count === false
+        ? Promise.resolve(NOT_COUNTED)
+        : createTokenCounter(this.#baseModel ?? model);
+    return this.#counter;
+  }
 }
+
+const NOT_COUNTED: JobCounter = {
+  model: 'none',
+  encoding: 'none',
+  countText: () => 0,
+  countUtf8: () => 0,
+  countRequest: () => 0,
+};

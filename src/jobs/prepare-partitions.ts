@@ -39,8 +39,8 @@ export async function preparePartitions<T>(
   }
   const failed = new AbortController();
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
-  const { strict } = options;
-  const settings = { directory: job.directory.path, jobName: job.name, limits, strict };
+  const { strict, count } = options;
+  const settings = { directory: job.directory.path, jobName: job.name, limits, strict, count };
   const { baseModel } = options;
   const descriptions = sources.map(({ description }) => description);
   const threads = threadsFor(rows, sources, request, options.workers);

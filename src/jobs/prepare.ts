@@ -33,6 +33,8 @@ export interface PrepareOptions<T> {
   workers?: number | undefined;
   /** Of a new job: bytes of a partition. Default: a sixteenth of its file, 32 MiB to 1 GiB. */
   partitionBytes?: number | undefined;
+  /** Default true. Without, every request has 0 tokens: for a service that has no token quota. */
+  count?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 

@@ -4,6 +4,7 @@ import type { RequestDefinition } from '../requests/definition.ts';
 import { builderOf } from '../requests/function-builder.ts';
 import { openRequestBuilder } from '../requests/module.ts';
 import type { RequestOptions } from '../requests/options.ts';
+import { compileSplice, type SpliceTemplate } from '../requests/splice/template.ts';
 
 /**
  * How a job's requests are made: a definition (plain data, which the job remembers), the options of
@@ -18,6 +19,8 @@ export interface OpenRequest {
   readonly spec: Omit<RequestSpec, 'endpoint' | 'model' | 'baseModel'>;
   /** The same request as plain data, for another thread to open; null when it has functions. */
   readonly portable: JobRequest<unknown> | null;
+  /** The request as bytes, for records that are; null when each has to be built. */
+  readonly splice: SpliceTemplate | null;
 }
 
 /** `version` stands for functions, which cannot be remembered. */
@@ -28,14 +31,15 @@ export async function openRequest<T>(
   if (request instanceof URL) return openRequest({ kind: 'module', url: request.href } as never);
   if ('kind' in request) {
     const builder = await openRequestBuilder(request);
+    const splice = request.kind === 'module' ? null : compileSplice(request);
     const idField = 'idField' in request ? (request.idField ?? null) : null;
-    return { builder, spec: { idField, template: request }, portable: request };
+    return { builder, spec: { idField, template: request }, portable: request, splice };
   }
   const builder = builderOf(request);
   const hasFunction = Object.values(request).some((value) => typeof value === 'function');
   const template = hasFunction ? { version: version ?? null } : request;
   const portable = hasFunction ? null : (request as JobRequest<unknown>);
-  return { builder, spec: { idField: request.idField ?? null, template }, portable };
+  return { builder, spec: { idField: request.idField ?? null, template }, portable, splice: null };
 }
 
 /** The definition that a job remembers, or null when it was made by functions. */

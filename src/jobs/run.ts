@@ -26,7 +26,7 @@ export interface ResumeOptions
   onProgress?: ((status: JobStatus) => void) | undefined;
 }
 
-export interface RunOptions<T> extends ResumeOptions, Omit<PrepareOptions<T>, 'signal'> {
+export interface RunOptions<T> extends ResumeOptions, Omit<PrepareOptions<T>, 'signal' | 'count'> {
   /** An open job, or the directory of one, which is made if there is none. */
   job: Job | string;
 }

@@ -1,15 +1,16 @@
 import type { Partition, PartitionProgress, SealedShard, ShardLimits } from '../core/job.ts';
-import type { CountedItem } from '../core/request.ts';
 import type { JobHead } from '../shards/serialise.ts';
-import { SealingWriter } from '../shards/writer.ts';
+import { type SealItem, SealingWriter } from '../shards/writer.ts';
 
 /** What the shards of a job have in common. Plain data. */
 export interface SealSettings {
-  /** The job's directory. */
-  readonly directory: string;
+  /** The job's directory, or null to learn what would be sealed without writing it. */
+  readonly directory: string | null;
   readonly jobName: string;
   readonly limits: ShardLimits;
   readonly strict?: boolean | undefined;
+  /** Whether tokens are counted; default true. */
+  readonly count?: boolean | undefined;
 }
 
 /** Told after the files of a shard are durable; sealing goes on once it resolves. */
@@ -23,9 +24,7 @@ export type OnSeal = (
  * Counted items, a block at a time, each with where the record after it starts, or null. A block
  * and its items are valid until the next one is asked for.
  */
-export type CountedBlocks = AsyncIterable<
-  readonly { item: CountedItem<unknown>; nextByte: number | null }[]
->;
+export type CountedBlocks = AsyncIterable<readonly { item: SealItem; nextByte: number | null }[]>;
 
 /** Seals a partition's items into shards, from wherever it stands. Knows no store. */
 export async function sealPartition(

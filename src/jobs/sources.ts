@@ -23,6 +23,8 @@ export interface OpenSource {
     partition: Partition,
     row: number,
     signal: AbortSignal | undefined,
+    /** Give records as bytes, with the places of these fields, where that can be. */
+    rawFields?: readonly string[],
   ): AsyncIterable<SourceBatch>;
 }
 
@@ -66,7 +68,7 @@ export function openDescribed(
   return {
     spec: toSourceSpec(description),
     description,
-    read(partition, row, signal) {
+    read(partition, row, signal, rawFields) {
       const { progress } = partition;
       const range =
         progress.resumeAt === null
@@ -74,6 +76,7 @@ export function openDescribed(
           : { start: progress.resumeAt, end: partition.end, row: progress.row };
       return readPartition(description, range, {
         signal,
+        rawFields,
         ...(input === undefined ? {} : { input }),
       });
     },

@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
+import { copyBytes } from '../sources/raw/json-text.ts';
 import { AtomicFile } from '../streams/files.ts';
 import { NEWLINE } from './format.ts';
 
-const BLOCK_BYTES = 256 * 1024; // 256 KiB: stays in the cache between the copy, the hash and the write
+export const BLOCK_BYTES = 256 * 1024; // 256 KiB: stays in the cache between the copy, the hash and the write
 
 /**
  * Lines into a file that appears whole or not at all, hashed on the way. Lines are gathered in a
@@ -47,6 +48,36 @@ export class LineFile {
     this.#used += line.length;
     this.#block[this.#used++] = NEWLINE;
     this.bytes += whole;
+  }
+
+  /** Whether a line of this length fits into the block; if not, and it can at all, `flush` first. */
+  hasRoom(length: number): boolean {
+    return length + 1 <= BLOCK_BYTES - this.#used;
+  }
+
+  /** Puts a piece of a line that `hasRoom` spoke of; `endLine` ends it. */
+  put(bytes: Buffer, start = 0, end = bytes.length): void {
+    this.#used = copyBytes(bytes, start, end, this.#block, this.#used);
+  }
+
+  /** As `put`, of short text in ASCII. */
+  putAscii(text: string): void {
+    for (let i = 0; i < text.length; i++) this.#block[this.#used++] = text.charCodeAt(i);
+  }
+
+  putText(text: string): void {
+    this.#used += this.#block.write(text, this.#used, 'utf8');
+  }
+
+  /** Ends a line of `length` bytes that was put. */
+  endLine(length: number): void {
+    this.#block[this.#used++] = NEWLINE;
+    this.bytes += length + 1;
+  }
+
+  /** Gives the block to the disk. */
+  async flush(): Promise<void> {
+    await this.#flush();
   }
 
   /** Makes the file whole and visible; gives the hex SHA-256 of its bytes. */

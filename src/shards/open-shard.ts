@@ -3,6 +3,7 @@ import { LINE_HEADROOM_BYTES } from './limits.ts';
 import { LineFile } from './line-file.ts';
 import { shardPaths } from './paths.ts';
 import type { SealedLines } from './serialise.ts';
+import type { SplicedLines } from './spliced-lines.ts';
 
 export interface OpenShardOptions {
   /** The job's directory, or null to find the hashes without writing. */
@@ -93,6 +94,23 @@ export class OpenShard {
   ): void | Promise<void> {
     this.#take(ordinal, tokens);
     return both(this.#requests.addBytes(request), this.#records.addBytes(record));
+  }
+
+  /** Whether both lines can be put at once; if not, `flush` makes the room. */
+  hasRoom(lines: SplicedLines): boolean {
+    return this.#requests.hasRoom(lines.requestBytes) && this.#records.hasRoom(lines.recordBytes);
+  }
+
+  async flush(): Promise<void> {
+    await this.#requests.flush();
+    await this.#records.flush();
+  }
+
+  /** As `add`, where `hasRoom` says that there is room. */
+  addSpliced(lines: SplicedLines, ordinal: number, tokens: number): void {
+    this.#take(ordinal, tokens);
+    lines.writeRequest(this.#requests);
+    lines.writeRecord(this.#records);
   }
 
   /** Makes both files durable, the records first: a request file never stands alone. */

@@ -5,12 +5,17 @@ import { type Position, RejectedRecord, type RowError } from '../core/record.ts'
 import type { CountedItem, CountedRequest } from '../core/request.ts';
 import type { ResultRow } from '../core/result.ts';
 import { describePosition } from '../requests/position.ts';
+import { SplicedRequest } from '../requests/splice/spliced-request.ts';
 import { makePrivateDirectory } from '../streams/files.ts';
 import { OpenShard } from './open-shard.ts';
 import { rejectedPath, shardName } from './paths.ts';
 import { chainHash, sameProgress } from './progress.ts';
 import { RejectedFile } from './rejected-file.ts';
 import { type JobHead, recordJson, refuse, serialise } from './serialise.ts';
+import { SplicedLines } from './spliced-lines.ts';
+
+/** What can be sealed. */
+export type SealItem = CountedItem<unknown> | SplicedRequest;
 
 export interface SealingOptions {
   /** The job's directory, or null to learn what would be sealed without writing it. */
@@ -64,6 +69,7 @@ export class SealingWriter {
   #rejectedRecords = 0;
   #row: number;
   #nextByte: number | null;
+  #lines: SplicedLines | null = null;
 
   constructor(options: SealingOptions) {
     const { progress, verify } = options;
@@ -90,8 +96,9 @@ export class SealingWriter {
    * Takes the next item. `nextByte` is where the record after it starts in the source, or null
    * when that is not known. Await the promise, if there is one, before the next call.
    */
-  add(item: CountedItem<unknown>, nextByte: number | null): void | Promise<void> {
+  add(item: SealItem, nextByte: number | null): void | Promise<void> {
     if (!this.#begun) return this.#begin().then(() => this.add(item, nextByte));
+    if (item instanceof SplicedRequest) return this.#addSpliced(item, nextByte);
     if (item instanceof RejectedRecord) {
       return this.#reject(item.record, item.customId, item.error, item.position, nextByte);
     }
@@ -114,6 +121,34 @@ export class SealingWriter {
     }
     const written = this.#open.add(lines, ordinal, item.tokens);
     return this.#count(item.position, nextByte, written);
+  }
+
+  /** The way of `add` for a request that is bytes already; what is not plain sailing goes the other. */
+  #addSpliced(item: SplicedRequest, nextByte: number | null): void | Promise<void> {
+    const { position, template, tokens } = item;
+    this.#head ??= template;
+    if (this.#head.endpoint !== template.endpoint || this.#head.model !== template.model) {
+      return this.add(item.unsplice(), nextByte);
+    }
+    this.#lines ??= new SplicedLines(this.#head);
+    const lines = this.#lines;
+    const ordinal = this.#nextOrdinal();
+    const customId = item.customId ?? `${this.#options.jobName}-${ordinal}`;
+    lines.measure(item, ordinal, customId);
+    const { requestBytes, small } = lines;
+    if (!small || OpenShard.alone(requestBytes, tokens, this.#options.limits) !== null) {
+      return this.add(item.unsplice(), nextByte);
+    }
+    const open = this.#open;
+    if (open?.fits(requestBytes, tokens) !== true) {
+      return this.#roll(ordinal).then(() => this.add(item, nextByte));
+    }
+    if (!open.hasRoom(lines)) return open.flush().then(() => this.add(item, nextByte));
+    if (!open.claim(customId, item.customId !== null, ordinal)) {
+      return this.add(item.unsplice(), nextByte);
+    }
+    open.addSpliced(lines, ordinal, tokens);
+    return this.#count(position, nextByte, undefined);
   }
 
   /** Seals what is open and returns the whole partition's progress. */

@@ -2,8 +2,13 @@ import { DOUBLED, MAX_FIELDS, MIXED, PLAIN } from './csv-scanner.ts';
 
 const QUOTE = 34;
 
+/** Makes a record of the offsets that the scanner found; it has as many fields as columns. */
+export interface RecordMaker<T> {
+  object(data: Buffer, fields: Int32Array, start: number, end: number): T;
+}
+
 /** Turns the offsets that the scanner found into strings and objects. */
-export class CsvRecords {
+export class CsvRecords implements RecordMaker<Record<string, string>> {
   readonly #columns: readonly string[];
   readonly #hasProto: boolean;
   /** Whether the last records were ASCII: then one string is made and cut, instead of one a field. */

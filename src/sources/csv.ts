@@ -4,7 +4,7 @@ import { Carry } from '../streams/carry.ts';
 import type { Stage } from '../streams/stage.ts';
 import { columnNames, numberedColumns } from './columns.ts';
 import { bomLength, delimiterByte, detectDialect, SAMPLE_BYTES } from './csv-dialect.ts';
-import { CsvRecords, fieldTexts } from './csv-records.ts';
+import { CsvRecords, fieldTexts, type RecordMaker } from './csv-records.ts';
 import { CsvScanner, MAX_FIELDS, type Newline } from './csv-scanner.ts';
 import {
   DEFAULT_MAX_RECORD_BYTES,
@@ -28,6 +28,8 @@ export interface CsvOptions extends ParserOptions {
    * unique as `columnNames` says.
    */
   readonly header?: boolean | readonly string[];
+  /** Makes the records in another form than objects of strings. */
+  readonly maker?: (columns: readonly string[]) => RecordMaker<unknown>;
 }
 
 /**
@@ -46,7 +48,8 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
   #delimiter: string | undefined;
   #newline: Newline | undefined;
   #scanner: CsvScanner | null = null;
-  #records: CsvRecords | null = null;
+  readonly #maker: (columns: readonly string[]) => RecordMaker<unknown>;
+  #records: RecordMaker<unknown> | null = null;
   #header: boolean;
   #columns: readonly string[] | null = null;
   #atStart: boolean;
@@ -70,6 +73,7 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
     if (options.delimiter !== undefined) delimiterByte(options.delimiter);
     this.#delimiter = options.delimiter;
     this.#newline = options.newline;
+    this.#maker = options.maker ?? ((columns) => new CsvRecords(columns));
     this.#header = (options.header ?? true) === true;
     if (this.#header && !this.#atStart) {
       throw new UsageError('a CSV that is not read from its start needs its columns: give header');
@@ -200,7 +204,7 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
 
   #setColumns(columns: readonly string[]): readonly string[] {
     this.#columns = columns;
-    this.#records = new CsvRecords(columns);
+    this.#records = this.#maker(columns);
     return columns;
   }
 }

@@ -15,7 +15,18 @@ import {
 } from './parser.ts';
 import { Utf8Check } from './utf8.ts';
 
-export type NdjsonOptions = ParserOptions;
+export interface NdjsonOptions extends ParserOptions {
+  /** Takes lines as they are, before they are parsed. */
+  readonly raw?: RawLines;
+}
+
+/** See NdjsonJson. */
+export interface RawLines {
+  /** The line as a record in another form, or null to have it parsed. */
+  take(data: Buffer, start: number, end: number): object | null;
+  /** Told every record that was parsed. */
+  learn(record: object): void;
+}
 
 /**
  * Reads a JSON object a line. Blank lines and a BOM are skipped. Rejected: `invalid_json`,
@@ -27,12 +38,14 @@ export class NdjsonParser<T = unknown> implements RecordParser<T> {
   readonly #maxRecordBytes: number;
   readonly #utf8: Utf8Check;
   readonly #lines: LineSplitter;
+  readonly #raw: RawLines | null;
   #atStart: boolean;
   #row: number;
 
   constructor(options: NdjsonOptions = {}) {
     const start = options.startAt ?? { byte: 0, row: 0 };
     this.#source = options.source ?? '<stream>';
+    this.#raw = options.raw ?? null;
     this.#maxRecordBytes = options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES;
     this.#row = start.row;
     this.#atStart = start.byte === 0;
@@ -75,6 +88,8 @@ export class NdjsonParser<T = unknown> implements RecordParser<T> {
   #item(data: Buffer, start: number, end: number, byte: number): SourceItem<T> {
     const position = { source: this.#source, row: ++this.#row, byte };
     if (end < 0) return tooLarge(position, this.#maxRecordBytes);
+    const raw = this.#raw?.take(data, start, end) ?? null;
+    if (raw !== null) return new SourceRecord(raw as T, position);
     const value = parse(data.toString('utf8', start, end));
     if (value === undefined) {
       return new RejectedRecord(null, position, {
@@ -90,6 +105,7 @@ export class NdjsonParser<T = unknown> implements RecordParser<T> {
     }
     // Each level takes two bytes, so that short lines need no look.
     if (end - start > 2 * MAX_DEPTH && isDeeper(value, MAX_DEPTH)) return tooDeep(position);
+    this.#raw?.learn(value);
     return new SourceRecord(value as T, position);
   }
 }

@@ -4,12 +4,16 @@ import type { SourceItem } from '../core/record.ts';
 import { readBlocks } from '../streams/blocks.ts';
 import { abortable } from '../streams/stage.ts';
 import { BatchFileParser } from './batch-file.ts';
-import { CsvParser } from './csv.ts';
+import { type CsvOptions, CsvParser } from './csv.ts';
+import { CsvRecords } from './csv-records.ts';
 import { describeSource, type SourceDescription, type SourceOptions } from './describe.ts';
 import { readIterable } from './iterable.ts';
 import { parseJson } from './json.ts';
 import { NdjsonParser } from './ndjson.ts';
 import { accepted, type RecordParser, type StartAt } from './parser.ts';
+import { Arena } from './raw/arena.ts';
+import { CsvJson } from './raw/csv-json.ts';
+import { NdjsonJson } from './raw/ndjson-json.ts';
 import { unpackedBytes } from './unpack.ts';
 
 /** Records that were read together. Never empty. */
@@ -35,6 +39,11 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /** The bytes of standard input; default `process.stdin`. */
   readonly input?: AsyncIterable<Uint8Array>;
+  /**
+   * Give records as RawRecords, with the places of these fields, where their format allows it; others
+   * come as objects. A batch is then valid only until the next one is asked for.
+   */
+  readonly rawFields?: readonly string[] | undefined;
 }
 
 /**
@@ -55,7 +64,8 @@ export async function* readPartition(
     yield* readDocument(source, options);
     return;
   }
-  const parser = parserOf(source, { byte: start, row: range.row });
+  const raw = rawReader(source, options.rawFields);
+  const parser = parserOf(source, { byte: start, row: range.row }, raw);
   const batch = (items: SourceItem<unknown>[]): SourceBatch => {
     if (source.strict) items.forEach(accepted);
     return { items, next: source.seekable ? parser.boundary : null };
@@ -65,9 +75,11 @@ export async function* readPartition(
       ? readBlocks(source.path, { start, end: range.end, signal })
       : abortable(unpackedBytes(source, rawBytes(source, options.input), signal), signal);
   for await (const block of bytes) {
+    raw.arena?.reset();
     const items = parser.push(block);
     if (items.length > 0) yield batch(items);
   }
+  raw.arena?.reset();
   const items = parser.flush();
   if (items.length > 0) yield batch(items);
 }
@@ -117,7 +129,30 @@ function rawBytes(
   return createReadStream(source.path, { highWaterMark: 256 * 1024 });
 }
 
-function parserOf(source: SourceDescription, startAt: StartAt): RecordParser<unknown> {
+/** What makes records raw, where that was asked for and can be done. */
+interface RawReader {
+  readonly arena?: Arena;
+  readonly maker?: NonNullable<CsvOptions['maker']>;
+  readonly lines?: NdjsonJson;
+}
+
+function rawReader(source: SourceDescription, fields: readonly string[] | undefined): RawReader {
+  if (fields === undefined) return {};
+  const arena = new Arena();
+  if (source.format === 'ndjson') return { arena, lines: new NdjsonJson(fields, arena) };
+  if (source.format !== 'csv') return {};
+  return {
+    arena,
+    maker: (columns) =>
+      CsvJson.takes(columns) ? new CsvJson(columns, fields, arena) : new CsvRecords(columns),
+  };
+}
+
+function parserOf(
+  source: SourceDescription,
+  startAt: StartAt,
+  raw: RawReader,
+): RecordParser<unknown> {
   const common = { source: source.label, maxRecordBytes: source.maxRecordBytes, startAt };
   switch (source.format) {
     case 'csv':
@@ -126,10 +161,14 @@ function parserOf(source: SourceDescription, startAt: StartAt): RecordParser<unk
         header: startAt.byte === 0 && source.header ? true : (source.columns ?? false),
         ...(source.delimiter === null ? {} : { delimiter: source.delimiter }),
         ...(source.newline === null ? {} : { newline: source.newline }),
+        ...(raw.maker === undefined ? {} : { maker: raw.maker }),
       });
     case 'batch':
       return new BatchFileParser(common);
     default:
-      return new NdjsonParser(common);
+      return new NdjsonParser({
+        ...common,
+        ...(raw.lines === undefined ? {} : { raw: raw.lines }),
+      });
   }
 }

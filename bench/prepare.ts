@@ -1,0 +1,119 @@
+// What does it cost to make sealed shards of a file of records, with exact token counts and without,
+// beside the plain way with the counters that people use, and beside DuckDB's COPY?
+
+import { once } from 'node:events';
+import { createReadStream, createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type BenchRecord, DATA, dataFile } from './lib/data.ts';
+import { queryRow } from './lib/duckdb.ts';
+import { type Answer, ask, type Contender } from './lib/harness.ts';
+import { prepareMillrace } from './lib/prepare.ts';
+
+const MODEL = 'gpt-4o';
+const PROMPT = 'Label: ';
+/** Limits of one file that the service takes. */
+const MOST_BYTES = 200e6;
+const MOST_LINES = 100_000;
+/** By the rules of chat: per message and for the reply's start. */
+const AROUND = 3 + 3;
+
+type Count = (text: string) => number;
+
+/** As one writes it: readline, JSON, a counter, one write a line. */
+async function plain(path: string, count: Count | null): Promise<Answer> {
+  const folder = mkdtempSync(join(DATA, 'plain-'));
+  let tokens = 0;
+  let requests = 0;
+  let file = -1;
+  let bytes = Number.POSITIVE_INFINITY;
+  let lines = 0;
+  let out = null as ReturnType<typeof createWriteStream> | null;
+  const role = count === null ? 0 : count('user');
+  try {
+    for await (const line of createInterface({ input: createReadStream(path) })) {
+      const { text } = JSON.parse(line) as BenchRecord;
+      const content = PROMPT + text;
+      const request = `${JSON.stringify({
+        custom_id: `bench-${requests}`,
+        method: 'POST',
+        url: '/chat/completions',
+        body: { model: MODEL, messages: [{ role: 'user', content }] },
+      })}\n`;
+      const size = Buffer.byteLength(request);
+      if (bytes + size > MOST_BYTES || lines === MOST_LINES) {
+        out?.end();
+        if (out !== null) await once(out, 'finish');
+        out = createWriteStream(join(folder, `${++file}.jsonl`));
+        bytes = lines = 0;
+      }
+      if (count !== null) tokens += AROUND + role + count(content);
+      if (!out!.write(request)) await once(out!, 'drain');
+      bytes += size;
+      lines++;
+      requests++;
+    }
+    out?.end();
+    if (out !== null) await once(out, 'finish');
+    return count === null ? { requests } : { requests, tokens };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const ours = (name: string, options: { workers: number; count: boolean }): Contender => ({
+  name,
+  ours: true,
+  run: ({ path }) =>
+    prepareMillrace(path, { ...options, model: MODEL, prompt: `${PROMPT}{{text}}` }),
+});
+
+await ask({
+  name: 'prepare',
+  question: 'NDJSON into sealed shards',
+  input: (size = '100m') => dataFile('ndjson', size),
+  contenders: [
+    ours('millrace, 1 worker', { workers: 1, count: true }),
+    ours('millrace, 2 workers', { workers: 2, count: true }),
+    {
+      name: 'plain + tiktoken',
+      once: true,
+      async run({ path }) {
+        const { get_encoding } = await import('tiktoken');
+        const encoding = get_encoding('o200k_base');
+        return plain(path, (text) => encoding.encode_ordinary(text).length);
+      },
+    },
+    {
+      name: 'plain + gpt-tokenizer',
+      once: true,
+      differs: 'counts otherwise where text holds U+FEFF or U+0085',
+      async run({ path }) {
+        const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
+        const options = { disallowedSpecial: new Set<string>() };
+        return plain(path, (text) => countTokens(text, options));
+      },
+    },
+    ours('millrace, not counted, 1 worker', { workers: 1, count: false }),
+    ours('millrace, not counted, 2 workers', { workers: 2, count: false }),
+    { name: 'plain, not counted', run: ({ path }) => plain(path, null) },
+    {
+      name: 'DuckDB COPY, not counted, 2 threads',
+      async run({ path }) {
+        const out = join(DATA, `duckdb-${process.pid}.jsonl`);
+        try {
+          const [requests] = await queryRow(
+            `copy (select 'bench-' || (row_number() over () - 1) as custom_id, 'POST' as "method",
+              '/chat/completions' as url, {'model': '${MODEL}',
+              'messages': [{'role': 'user', 'content': '${PROMPT}' || text}]} as body
+              from read_json('${path}', format='newline_delimited')) to '${out}' (format json)`,
+          );
+          return { requests: Number(requests) };
+        } finally {
+          rmSync(out, { force: true });
+        }
+      },
+    },
+    { name: 'cp', shell: 'cp "$INPUT" "$INPUT.copy"; rm "$INPUT.copy"' },
+  ],
+});

@@ -1,0 +1,237 @@
+import { MAX_DEPTH } from '../parser.ts';
+import type { Arena } from './arena.ts';
+import { BACKSLASH, copyBytes, ESCAPES, QUOTE } from './json-text.ts';
+import { ABSENT, ESCAPED, NESTED, NULL, RawRecord, SCALAR, TEXT } from './raw-record.ts';
+
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COMMA = 0x2c;
+const CR = 0x0d;
+const ZERO = 0x30;
+const U = 0x75;
+
+/** After so many lines that were not taken, new keys are learned only now and then. */
+const MOST_MISSES = 100;
+
+/** Digits of an integer that is surely written as JavaScript writes it. */
+const SAFE_DIGITS = 15;
+
+const WORDS = [
+  { text: Buffer.from('true'), kind: SCALAR },
+  { text: Buffer.from('false'), kind: SCALAR },
+  { text: Buffer.from('null'), kind: NULL },
+] as const;
+
+/** The keys that records have, in their order, each as it is written: `"id":`. */
+interface Shape {
+  readonly keys: readonly Buffer[];
+  /** By key: which of the fields asked for it is, or -1. */
+  readonly wanted: Int32Array;
+}
+
+/**
+ * Takes lines of NDJSON as they are where `JSON.stringify(JSON.parse(line))` would give the same
+ * bytes: known keys in their order, no blanks, strings and numbers in their usual form. A value in
+ * another form is put into it; a line that is anything else is left to the parser.
+ */
+export class NdjsonJson {
+  readonly #arena: Arena;
+  readonly #fields: readonly string[];
+  #shape: Shape | null = null;
+  /** Lines since the last one that was taken. */
+  #misses = 0;
+  /** Triples of start, end and kind of the line's values; the kind is negative for an unusual form. */
+  #values = new Int32Array(0);
+  /** Of the value that was read last. */
+  #kind = ABSENT;
+  #usual = true;
+
+  constructor(fields: readonly string[], arena: Arena) {
+    this.#fields = fields;
+    this.#arena = arena;
+  }
+
+  /** The keys of a record that the parser read: the next ones are expected to have them too. */
+  learn(record: object): void {
+    if (++this.#misses > MOST_MISSES && this.#misses % MOST_MISSES !== 0) return;
+    const names = Object.keys(record);
+    this.#shape = {
+      keys: names.map((name) => Buffer.from(`${JSON.stringify(name)}:`)),
+      wanted: Int32Array.from(names, (name) => this.#fields.indexOf(name)),
+    };
+    this.#values = new Int32Array(names.length * 3);
+  }
+
+  /** The line as a record, or null for one that the parser has to read. */
+  take(data: Buffer, start: number, end: number): RawRecord | null {
+    const stop = data[end - 1] === CR ? end - 1 : end;
+    const shape = this.#shape;
+    if (shape === null || data[start] !== OPEN_BRACE || data[stop - 1] !== CLOSE_BRACE) return null;
+    const { keys } = shape;
+    const values = this.#values;
+    let unusual = false;
+    let at = start + 1;
+    for (let k = 0; k < keys.length; k++) {
+      if (k > 0 && data[at++] !== COMMA) return null;
+      const key = keys[k]!;
+      if (!startsWith(data, at, key)) return null;
+      const value = at + key.length;
+      at = this.#skipValue(data, value, stop);
+      if (at === -1) return null;
+      values[k * 3] = value;
+      values[k * 3 + 1] = at;
+      values[k * 3 + 2] = this.#usual ? this.#kind : -this.#kind;
+      unusual ||= !this.#usual;
+    }
+    if (at !== stop - 1) return null;
+    const record = unusual ? this.#rewrite(data, shape) : this.#asItIs(data, start, stop, shape);
+    if (record !== null) this.#misses = 0;
+    return record;
+  }
+
+  #asItIs(data: Buffer, start: number, end: number, { keys, wanted }: Shape): RawRecord {
+    const arena = this.#arena;
+    const places = arena.takeSpans(this.#fields.length * 3);
+    const values = this.#values;
+    for (let k = 0; k < keys.length; k++) {
+      if (wanted[k] === -1) continue;
+      const place = places + wanted[k]! * 3;
+      note(arena.spans, place, values[k * 3]!, values[k * 3 + 1]!, values[k * 3 + 2]!);
+    }
+    return new RawRecord(data, start, end, arena.spans, places);
+  }
+
+  /** Puts the values in another form into the usual one; null when one of them is not JSON. */
+  #rewrite(data: Buffer, { keys, wanted }: Shape): RawRecord | null {
+    const arena = this.#arena;
+    const values = this.#values;
+    const texts: (Buffer | null)[] = [];
+    let size = 2;
+    for (let k = 0; k < keys.length; k++) {
+      const [value, after] = [values[k * 3]!, values[k * 3 + 1]!];
+      const text = values[k * 3 + 2]! < 0 ? rewritten(data, value, after) : null;
+      if (text === null && values[k * 3 + 2]! < 0) return null;
+      texts.push(text);
+      size += 1 + keys[k]!.length + (text?.length ?? after - value);
+    }
+    arena.reserve(size);
+    const out = arena.bytes;
+    const start = arena.used;
+    const places = arena.takeSpans(this.#fields.length * 3);
+    let to = start;
+    for (let k = 0; k < keys.length; k++) {
+      const [value, after, kind] = [values[k * 3]!, values[k * 3 + 1]!, values[k * 3 + 2]!];
+      out[to++] = k === 0 ? OPEN_BRACE : COMMA;
+      to = copyBytes(keys[k]!, 0, keys[k]!.length, out, to);
+      const first = to;
+      const text = texts[k]!;
+      if (text === null) to = copyBytes(data, value, after, out, to);
+      else to = copyBytes(text, 0, text.length, out, to);
+      if (wanted[k] === -1) continue;
+      const plain = kind === -ESCAPED && !text?.includes(BACKSLASH);
+      note(arena.spans, places + wanted[k]! * 3, first, to, plain ? TEXT : Math.abs(kind));
+    }
+    out[to++] = CLOSE_BRACE;
+    arena.used = to;
+    return new RawRecord(out, start, to, arena.spans, places);
+  }
+
+  /** Goes behind the value; -1 when it is not whole or not JSON. Says its kind and form. */
+  #skipValue(data: Buffer, start: number, end: number): number {
+    this.#usual = true;
+    const byte = data[start];
+    if (byte === QUOTE) return this.#skipString(data, start, end);
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return this.#skipNested(data, start, end);
+    for (const { text, kind } of WORDS) {
+      if (!startsWith(data, start, text)) continue;
+      this.#kind = kind;
+      return start + text.length;
+    }
+    return this.#skipNumber(data, start, end);
+  }
+
+  #skipString(data: Buffer, start: number, end: number): number {
+    this.#kind = TEXT;
+    for (let at = start + 1; at < end; at++) {
+      const byte = data[at]!;
+      if (ESCAPES[byte] === 0) continue;
+      if (byte === QUOTE) return at + 1;
+      if (byte !== BACKSLASH) return -1;
+      this.#kind = ESCAPED;
+      const letter = data[++at]!;
+      // The long form and `\/` are written otherwise, or have to be looked at.
+      if (letter === U || USUAL_LETTERS[letter] === 0) this.#usual = false;
+    }
+    return -1;
+  }
+
+  #skipNumber(data: Buffer, start: number, end: number): number {
+    this.#kind = SCALAR;
+    let at = start;
+    let digits = true;
+    while (at < end && NUMBER[data[at]!] !== 0) {
+      if (NUMBER[data[at]!] === 2) digits = false;
+      at++;
+    }
+    if (at === start) return -1;
+    const leading = data[start] === ZERO && at - start > 1;
+    if (digits && !leading && at - start <= SAFE_DIGITS) return at;
+    const text = data.toString('latin1', start, at);
+    this.#usual = String(Number(text)) === text;
+    return at;
+  }
+
+  #skipNested(data: Buffer, start: number, end: number): number {
+    let depth = 0;
+    let deepest = 0;
+    for (let at = start; at < end; at++) {
+      const byte = data[at];
+      if (byte === QUOTE) {
+        const after = this.#skipString(data, at, end);
+        if (after === -1) return -1;
+        at = after - 1;
+      } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+        deepest = Math.max(deepest, ++depth);
+      } else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --depth === 0) {
+        this.#kind = NESTED;
+        // Its keys may come twice or in another order, so its form is always looked at.
+        this.#usual = false;
+        return deepest < MAX_DEPTH / 2 ? at + 1 : -1;
+      }
+    }
+    return -1;
+  }
+}
+
+/** Notes where a field lies, a string without its quotes. */
+function note(spans: Int32Array, at: number, start: number, end: number, kind: number): void {
+  const quotes = kind === TEXT || kind === ESCAPED ? 1 : 0;
+  spans[at] = start + quotes;
+  spans[at + 1] = end - quotes;
+  spans[at + 2] = kind;
+}
+
+/** Letters that JSON.stringify writes behind a backslash, the long form aside. */
+const USUAL_LETTERS = new Uint8Array(256);
+for (const letter of '"\\bfnrt') USUAL_LETTERS[letter.charCodeAt(0)] = 1;
+
+/** 1 for a digit, 2 for what else a number can hold. */
+const NUMBER = new Uint8Array(256);
+for (const byte of Buffer.from('0123456789')) NUMBER[byte] = 1;
+for (const byte of Buffer.from('+-.eE')) NUMBER[byte] = 2;
+
+/** The value as JSON.stringify writes it; null when it is not JSON. */
+function rewritten(data: Buffer, start: number, end: number): Buffer | null {
+  try {
+    return Buffer.from(JSON.stringify(JSON.parse(data.toString('utf8', start, end))));
+  } catch {
+    return null;
+  }
+}
+
+function startsWith(data: Buffer, at: number, text: Buffer): boolean {
+  for (let i = 0; i < text.length; i++) if (data[at + i] !== text[i]) return false;
+  return true;
+}

@@ -1,0 +1,251 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { countedBlocks } from '../../src/jobs/counted.ts';
+import { openRequest } from '../../src/jobs/request.ts';
+import { sealPartition } from '../../src/jobs/seal-partition.ts';
+import { openSources } from '../../src/jobs/sources.ts';
+import type { RequestDefinition } from '../../src/requests/definition.ts';
+import { SplicedRequest } from '../../src/requests/splice/spliced-request.ts';
+import { resolveLimits } from '../../src/shards/limits.ts';
+import { emptyProgress } from '../../src/shards/progress.ts';
+import { createTokenCounter } from '../../src/tokens/counter.ts';
+import { temporaryDirectory } from './helpers.ts';
+
+// The fast path (bytes of a record into the bytes of a request) is held to the plain one (objects and
+// JSON.stringify): the same files, byte for byte, and the same tokens.
+
+const prompt: RequestDefinition = {
+  kind: 'prompt',
+  model: 'm"1',
+  system: 'Answer in "one" word.\n{{title}}',
+  prompt: 'Label:\n{{text}} / {{title}}\u2028{{text}}',
+  parameters: { temperature: 0 },
+};
+
+/**
+ * Files and sums of one source, sealed in one of the two ways, and how many were spliced. The sums
+ * hold the hashes of all lines, also where nothing is written.
+ */
+async function seal(
+  path: string,
+  request: RequestDefinition,
+  fast: boolean,
+  maxRequests = 7,
+  write = true,
+) {
+  const directory = write ? await temporaryDirectory() : null;
+  const opened = await openRequest(request);
+  const [source] = await openSources(path);
+  const splice = fast ? opened.splice : null;
+  const partition = {
+    name: 'p0000',
+    source: 0,
+    start: 0,
+    end: null,
+    firstOrdinal: 90,
+    records: null,
+    state: 'preparing' as const,
+    version: 1,
+    progress: emptyProgress(),
+  };
+  let spliced = 0;
+  const blocks = countedBlocks(
+    source!.read(partition, 0, undefined, splice?.fields),
+    { builder: opened.builder, splice },
+    () => createTokenCounter('gpt-4o'),
+  );
+  async function* watched() {
+    for await (const block of blocks) {
+      spliced += block.filter(({ item }) => item instanceof SplicedRequest).length;
+      yield block;
+    }
+  }
+  const limits = resolveLimits({ maxRequests, maxBytes: 2_000_000 });
+  const shards: unknown[] = [];
+  const progress = await sealPartition({ directory, jobName: 'j', limits }, partition, watched(), {
+    head: undefined,
+    onSeal: async (shard, at) => void shards.push(shard, at),
+    fromStart: false,
+    signal: undefined,
+  });
+  const files: Record<string, string> = {};
+  const folder = directory === null ? null : join(directory, 'shards');
+  for (const name of folder === null ? [] : (await readdir(folder)).sort()) {
+    files[name] = await readFile(join(folder!, name), 'utf8');
+  }
+  return { spliced, made: { files, shards, progress } };
+}
+
+async function same(
+  path: string,
+  request: RequestDefinition,
+  maxRequests?: number,
+  write?: boolean,
+) {
+  const plain = await seal(path, request, false, maxRequests, write);
+  const fast = await seal(path, request, true, maxRequests, write);
+  expect(plain.spliced).toBe(0);
+  expect(fast.made).toEqual(plain.made);
+  return { spliced: fast.spliced, ...fast.made.progress };
+}
+
+async function fileOf(name: string, text: string): Promise<string> {
+  const path = join(await temporaryDirectory(), name);
+  await writeFile(path, text);
+  return path;
+}
+
+const ROWS = [
+  'id,title,text',
+  'a,plain,words',
+  'b,"quo""ted","line\nbreak, and\ttab"',
+  'c,,',
+  'd,é中😀,"\u2028\u0001\u001f\u007f back\\slash"',
+  'e,5" disk,un"quoted',
+  'f,"mixed"tail,"closed" open',
+  'ragged,row',
+  `g,"${'long '.repeat(60_000)}",x`,
+  'a,again,the id comes twice',
+  'h,<|endoftext|>,\ufeffmark',
+].join('\r\n');
+
+it('writes CSV as the plain way does', async () => {
+  const path = await fileOf('rows.csv', `${ROWS}\r\n`);
+  const found = await same(path, prompt);
+  expect(found).toMatchObject({ records: 10, rejected: 1 });
+  // The mixed field and the long record are made plain objects.
+  expect(found.spliced).toBe(7);
+  const own = await same(path, { ...prompt, idField: 'id' });
+  expect(own).toMatchObject({ rejected: 1 });
+  const twice = await same(path, { ...prompt, idField: 'id' }, 100);
+  expect(twice).toMatchObject({ rejected: 2 });
+});
+
+it('takes every kind of declared text', async () => {
+  const path = await fileOf('rows.csv', `${ROWS}\r\n`);
+  const common = { model: 'm', prompt: '{{text}}', kind: 'prompt' } as const;
+  const responses = await same(path, { ...common, endpoint: '/responses', system: 'Be {{id}}.' });
+  expect(responses.spliced).toBeGreaterThan(6);
+  const embeddings = await same(path, { ...common, endpoint: '/embeddings' });
+  expect(embeddings).toMatchObject({ rejected: 2 });
+  const content = [{ type: 'text', text: 'See {{text}}' }];
+  const body = { messages: [{ role: 'user', content }], max_tokens: 5 };
+  expect((await same(path, { kind: 'body', model: 'm', body })).spliced).toBeGreaterThan(6);
+});
+
+it('leaves alone what cannot be known without building it', async () => {
+  const path = await fileOf('rows.csv', `${ROWS}\r\n`);
+  const messages = [{ role: '{{title}}', content: '{{text}}' }];
+  expect((await same(path, { kind: 'body', model: 'm', body: { messages } })).spliced).toBe(0);
+  const named = [{ role: 'user', content: '{{text}}', name: '{{id}}' }];
+  const user: RequestDefinition = { kind: 'body', model: 'm', body: { messages: named } };
+  expect((await same(path, user)).spliced).toBe(0);
+  const image = { ...prompt, imageField: 'id' } as RequestDefinition;
+  expect((await same(path, image)).spliced).toBe(0);
+  const numbered = await fileOf('numbers.csv', 'b,2020,text,title\n1,2,3,4\n');
+  expect((await same(numbered, prompt)).spliced).toBe(0);
+});
+
+const LINES = [
+  '{"id":"a","title":"t","text":"plain","n":1}',
+  '{"id":"b","title":"é","text":"\\"q\\" \\\\ \\n\\t\\b\\f\\r","n":-1.5}',
+  '{"id":"c","title":"\\u00e9\\u4e2d","text":"\\ud83d\\ude00 \\/","n":1.0}',
+  '{"id":"d","title":"lone \\ud800","text":"\\u0001\\u001f","n":1e3}',
+  '{"id":"e","title":null,"text":7,"n":[1, {"b":1,"a":[]}]}',
+  '{"id":"f","title":true,"text":0.1,"n":{"2":1,"1":2}}',
+  '{"id":"g", "title":"blank","text":"x","n":1}',
+  '{"title":"order","id":"h","text":"x","n":1}',
+  '{"title":"order","id":"i","text":"next","n":-0}',
+  '{"title":"order","id":"j","text":"next","n":12345678901234567890}',
+  '{"title":"order","id":"k","text":"next","n":007}',
+  '{"title":"order","id":"k","text":"next","n":-Infinity}',
+  '{"title":"order","id":"k","text":"next","n":1}}',
+  '{"title":"order","id":"k","id":"l","text":"twice","n":1}',
+  '{"title":"order","id":"m","text":"tab\there","n":1}',
+  '{"title":"order","id":"m","text":"cut',
+  '{"title":"order","id":"m","n":1}',
+  '{"title":"order","id":"m","text":{"deep":1},"n":1}',
+  '{"title":"order","id":5,"text":"","n":1}',
+  '{"__proto__":"p","id":"n","title":"","text":"\u2028"}',
+  '{"__proto__":"p","id":"o","title":"","text":"\u2029"}',
+  '[]',
+  '{}',
+  `{"id":"p","title":"long","text":"${'word '.repeat(70_000)}"}`,
+  `{"id":"q","title":"long","text":"${'\\n'.repeat(150_000)}"}`,
+];
+
+it('writes NDJSON as the plain way does', async () => {
+  for (const end of ['\n', '\r\n']) {
+    const path = await fileOf('lines.ndjson', LINES.join(end));
+    const found = await same(path, prompt);
+    expect(found.records).toBe(LINES.length);
+    expect(found.spliced).toBeGreaterThan(6);
+    await same(path, { ...prompt, idField: 'id' });
+    await same(path, {
+      kind: 'body',
+      model: 'm',
+      body: { messages: [{ role: 'user', content: '{{text}}' }] },
+    });
+  }
+});
+
+const text = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 60 }),
+  fc.string({
+    unit: fc.constantFrom('"', '\\', '\n', '\r', ',', '\0', '\u001f', 'a', '😀', '\u0085'),
+    maxLength: 30,
+  }),
+);
+
+it('agrees on whatever records there are', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.record({ title: text, text }), { minLength: 1, maxLength: 20 }),
+      fc.boolean(),
+      async (records, escaped) => {
+        const quoted = (value: string) =>
+          /[",\r\n]/.test(value) || value === '' ? `"${value.replaceAll('"', '""')}"` : value;
+        const csv = records.map((record) => `${quoted(record.title)},${quoted(record.text)}\n`);
+        await same(await fileOf('any.csv', `title,text\n${csv.join('')}`), prompt, 7, false);
+        const json = records.map((record) => JSON.stringify(record));
+        const lines = escaped
+          ? json.map((line) =>
+              line.replace(
+                /[^\0-\x7f]/g,
+                (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+              ),
+            )
+          : json;
+        await same(await fileOf('any.ndjson', `${lines.join('\n')}\n`), prompt, 7, false);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+it('agrees on values of every kind', async () => {
+  const line = fc.record({ title: fc.jsonValue(), text: fc.jsonValue(), other: fc.jsonValue() });
+  await fc.assert(
+    fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 12 }), async (records) => {
+      const lines = records.map((record) => JSON.stringify(record)).join('\n');
+      await same(await fileOf('any.ndjson', lines), prompt, 7, false);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+it('agrees on real text of many languages', async () => {
+  const path = new URL('../../examples/data/texts.csv', import.meta.url).pathname;
+  const [header = ''] = (await readFile(path, 'utf8')).split('\n', 1);
+  const [title = '', text = ''] = [header.split(',')[0], header.split(',').at(-1)];
+  const request: RequestDefinition = {
+    kind: 'prompt',
+    model: 'm',
+    prompt: `Label {{${title.trim()}}}: {{${text.trim()}}}`,
+  };
+  const found = await same(path, request, 1000);
+  expect(found.records).toBeGreaterThan(2000);
+  expect(found.spliced).toBe(found.requests);
+});
