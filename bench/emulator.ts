@@ -15,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startEmulator } from '../src/emulator/index.ts';
 
 /** Requests, and words in each: the last file is about as large as one may be. */
-const SIZES = ['10000x60', '50000x60', '100000x60', '100000x360'];
+const SIZES = ['10000x60', '50000x60', '100000x60', '100000x330'];
 const WORDS =
   'the parcel came late but the jacket fits well and looks better than in the picture'.split(' ');
 

@@ -28,6 +28,7 @@ export { EMULATOR_KEY } from './key.ts';
 export type { AccessEntry, TransitionEntry } from './logs.ts';
 export type { EmulatorOptions } from './options.ts';
 export { PROFILES, type Profile, type Seconds, type Switches } from './profiles.ts';
+export { parseSwitches } from './switches.ts';
 
 /** A running emulator. */
 export interface Emulator {

@@ -1,12 +1,11 @@
-import { rename, rm, stat, writeFile } from 'node:fs/promises';
-import { errorCode } from '../core/errors.ts';
+import { rm } from 'node:fs/promises';
 import { type Answerer, writeAnswers } from './answering.ts';
 import { answererOf } from './answers/answerer.ts';
 import { type UnansweredCode, unansweredLine } from './answers/output-lines.ts';
 import { hash } from './answers/words.ts';
-import { deform } from './deform.ts';
 import type { Faults } from './faults/faults.ts';
 import type { Files } from './files.ts';
+import { batchPaths, emptyFile, publish } from './output-files.ts';
 import {
   type BatchRecord,
   type BatchStatus,
@@ -16,7 +15,7 @@ import {
   TERMINAL,
 } from './records.ts';
 import { sleepUntil } from './sleep.ts';
-import { contentPath, indexPath, note, type State, sped, workPath } from './state.ts';
+import { note, type State, sped } from './state.ts';
 import { validate } from './validation.ts';
 
 /**
@@ -208,7 +207,7 @@ export class Lives {
     const { switches, seed } = this.#state.options;
     const order = switches.shuffled ? hash(`order ${batch.number}`, seed) : null;
     return writeAnswers({
-      ...this.#paths(batch),
+      ...batchPaths(this.#state, batch),
       seed: order,
       progress: batch.progress,
       ...wanted,
@@ -218,8 +217,8 @@ export class Lives {
   /** A batch that validation refused. Some profiles give it two empty files. */
   async #fail(batch: BatchRecord): Promise<void> {
     const withFiles = this.#state.options.switches.failedShape === 'completed_at';
-    const output = withFiles ? await this.#emptyFile(batch, batch.outputName, 'output') : null;
-    const error = withFiles ? await this.#emptyFile(batch, batch.errorName, 'error') : null;
+    const output = withFiles ? await emptyFile(this.#state, batch, 'output') : null;
+    const error = withFiles ? await emptyFile(this.#state, batch, 'error') : null;
     this.#finish(batch, 'failed', output, error);
   }
 
@@ -233,12 +232,15 @@ export class Lives {
     const { outputBytes, errorBytes } = batch.progress;
     const emptyErrors = status === 'completed' && switches.zeroByteErrorFile;
     const named = (which: 'output' | 'error', there: boolean) =>
-      there && !batch.withheld.includes(which) ? this.#publish(batch, which) : null;
+      there && !batch.withheld.includes(which)
+        ? publish(this.#state, this.#faults, batch, which)
+        : null;
     const output = await named('output', outputBytes > 0);
     const error = await named('error', errorBytes > 0 || emptyErrors);
     this.#finish(batch, status, output, error);
-    await rm(this.#paths(batch).outputPath, { force: true });
-    await rm(this.#paths(batch).errorPath, { force: true });
+    const { outputPath, errorPath } = batchPaths(this.#state, batch);
+    await rm(outputPath, { force: true });
+    await rm(errorPath, { force: true });
   }
 
   #finish(
@@ -272,44 +274,6 @@ export class Lives {
     });
   }
 
-  async #publish(batch: BatchRecord, which: 'output' | 'error'): Promise<FileRecord> {
-    const id = which === 'output' ? batch.outputName : batch.errorName;
-    const { outputPath, errorPath } = this.#paths(batch);
-    const made = which === 'output' ? outputPath : errorPath;
-    const path = contentPath(this.#state, id);
-    try {
-      if (which === 'output') await deform(made, this.#faults.forOutput(batch.number));
-      await rename(made, path);
-    } catch (error) {
-      // A kill between this rename and the commit leaves the file in its place already.
-      if (errorCode(error) !== 'ENOENT') throw error;
-    }
-    return this.#record(batch, id, which, (await stat(path)).size);
-  }
-
-  async #emptyFile(batch: BatchRecord, id: string, which: 'output' | 'error'): Promise<FileRecord> {
-    await writeFile(contentPath(this.#state, id), '', { mode: 0o600 });
-    return this.#record(batch, id, which, 0);
-  }
-
-  #record(batch: BatchRecord, id: string, which: string, bytes: number): FileRecord {
-    const now = this.#now();
-    const life = batch.outputLifeSeconds;
-    return {
-      id,
-      filename: `${batch.id}_${which}.jsonl`,
-      bytes,
-      purpose: 'batch_output',
-      status: 'processed',
-      createdAt: now,
-      readyAt: now,
-      expiresAt: life === null ? null : now + life * 1000,
-      visibleAt: now,
-      content: !batch.lostContent,
-      facts: null,
-    };
-  }
-
   async #facts(batch: BatchRecord): Promise<FileFacts | null> {
     const file = this.#state.ledger.files.get(batch.inputFileId);
     return file === undefined ? null : this.#files.facts(file);
@@ -329,15 +293,6 @@ export class Lives {
     this.#state.ledger.commit({ batch: moved });
     note(this.#state, { kind: 'batch', id: batch.id, from: batch.status, to });
     return moved;
-  }
-
-  #paths(batch: BatchRecord) {
-    return {
-      inputPath: contentPath(this.#state, batch.inputFileId),
-      indexPath: indexPath(this.#state, batch.inputFileId),
-      outputPath: workPath(this.#state, `${batch.id}.output`),
-      errorPath: workPath(this.#state, `${batch.id}.error`),
-    };
   }
 
   #get(id: string): BatchRecord {

@@ -7,6 +7,7 @@ import { parseFaultScript } from './faults/script.ts';
 import { EMULATOR_KEY } from './key.ts';
 import type { AccessEntry, TransitionEntry } from './logs.ts';
 import { PROFILES, type Profile, type Switches } from './profiles.ts';
+import { checkSwitches } from './switches.ts';
 
 /** All optional. */
 export interface EmulatorOptions {
@@ -80,6 +81,7 @@ export function resolveOptions(options: EmulatorOptions): Resolved {
   if (!Object.hasOwn(PROFILES, profile)) {
     throw new UsageError(`no profile ${profile}; there are ${Object.keys(PROFILES).join(', ')}`);
   }
+  checkSwitches({ ...options.switches });
   const host = options.host ?? '127.0.0.1';
   const key = options.key ?? EMULATOR_KEY;
   if (key === '') throw new UsageError('the key is empty');

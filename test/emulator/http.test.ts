@@ -1,6 +1,11 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EMULATOR_KEY, type Emulator, startEmulator } from '../../src/emulator/index.ts';
+import {
+  EMULATOR_KEY,
+  type Emulator,
+  parseSwitches,
+  startEmulator,
+} from '../../src/emulator/index.ts';
 import { type Caller, callerOf } from './help.ts';
 
 describe('the guard', () => {
@@ -86,9 +91,24 @@ describe('the guard', () => {
     [{ upstream: 'x', answer: () => '' }, 'choose one'],
     [{ upstream: 'ftp://x' }, 'http or https'],
     [{ profile: 'aws' as 'azure' }, 'no profile aws'],
+    [{ switches: { nothing: 1 } as object }, 'no switch nothing'],
+    [{ switches: { range: 'yes' as unknown as boolean } }, 'range must be a boolean'],
+    [{ concurrency: 0 }, 'concurrency is 0'],
+    [{ enqueuedTokens: -1 }, 'must not be negative'],
   ])('%j cannot be', async (options, message) => {
     await expect(startEmulator(options)).rejects.toThrow(message);
   });
+});
+
+test('switches are read from the texts of a command line', () => {
+  const texts = ['timestamps=iso', 'zeroByteErrorFile=false', 'pendingSeconds=[0,0]'];
+  expect(parseSwitches(texts)).toEqual({
+    timestamps: 'iso',
+    zeroByteErrorFile: false,
+    pendingSeconds: [0, 0],
+  });
+  expect(() => parseSwitches(['timestamps'])).toThrow('write name=value');
+  expect(() => parseSwitches(['maxFiles=many'])).toThrow('maxFiles must be a number');
 });
 
 describe('bodies', () => {

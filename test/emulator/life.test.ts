@@ -106,7 +106,7 @@ describe('times', () => {
     const total = async (seed: number) => {
       const on = await stage({ seed });
       const id = await on.batch(lines(1));
-      await on.reach(id, 'completed', 1000);
+      await on.reach(id, 'completed', 4000);
       const { validating = 0, completed = 0 } = on.times(id);
       await open?.close();
       return (completed - validating) / 1000;

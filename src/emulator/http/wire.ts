@@ -80,7 +80,8 @@ function countsOf(batch: BatchRecord, switches: Switches): unknown {
   if (batch.status === 'failed' && switches.failedShape === 'completed_at') {
     return { total: batch.requests ?? unknown, completed: null, failed: null };
   }
-  if (batch.requests === null || batch.status === 'failed') {
+  const refused = batch.status === 'failed' && batch.times.in_progress === undefined;
+  if (batch.requests === null || refused) {
     return { total: unknown, completed: unknown, failed: unknown };
   }
   const { completed, failed } = batch.progress;
