@@ -1,0 +1,91 @@
+// Does the memory of a whole run, of preparing and of collecting grow with the data?
+//   npm run bench -- memory run 10k 300k
+//   npm run bench -- memory prepare 100m 1g 10g
+
+import { once } from 'node:events';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DATA, dataFile, records } from './lib/data.ts';
+import { machine, readResult, saveResult } from './lib/harness.ts';
+import { startEmulatorProcess, type Watched, watchMillrace } from './lib/processes.ts';
+
+const [what = 'run', ...sizes] = process.argv.slice(2);
+const REQUEST = ['--model', 'gpt-4o', '--prompt', 'Label: {{text}}'];
+
+export interface MemoryResult {
+  readonly what: string;
+  readonly points: (Omit<Watched, 'stderr'> & { readonly size: string })[];
+}
+
+/** Rows of about 300 bytes. */
+async function rowsFile(rows: number): Promise<string> {
+  const path = join(DATA, `rows-${rows}.csv`);
+  if (existsSync(path)) return path;
+  mkdirSync(DATA, { recursive: true });
+  const out = createWriteStream(`${path}.part`, { highWaterMark: 1 << 20 });
+  out.write('id,text\n');
+  let n = 0;
+  for (const { id, text } of records(7)) {
+    if (n++ === rows) break;
+    const short = text.slice(0, 280).toWellFormed();
+    if (!out.write(`${id},"${short.replaceAll('"', '""')}"\n`)) await once(out, 'drain');
+  }
+  out.end();
+  await once(out, 'finish');
+  renameSync(`${path}.part`, path);
+  return path;
+}
+
+async function run(rows: number, workers: string): Promise<Watched> {
+  const source = await rowsFile(rows);
+  const folder = mkdtempSync(join(DATA, 'memory-'));
+  const emulator = await startEmulatorProcess([
+    ...['--data', join(folder, 'service'), '--speed', '3600'],
+  ]);
+  try {
+    const out = join(folder, 'out.ndjson');
+    const watched = await watchMillrace(
+      ['run', source, '--job', join(folder, 'bench.job'), '--out', out, ...REQUEST].concat([
+        '--poll-interval',
+        '250ms',
+        '--max-requests',
+        '10000',
+        '--workers',
+        workers,
+      ]),
+      emulator.env,
+    );
+    return watched;
+  } finally {
+    await emulator.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function prepare(size: string, workers: string): Promise<Watched> {
+  const { path } = await dataFile('ndjson', size);
+  const folder = mkdtempSync(join(DATA, 'memory-'));
+  try {
+    return await watchMillrace([
+      ...['prepare', path, '--job', join(folder, 'bench.job'), ...REQUEST, '--workers', workers],
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const count = (text: string) => Number(text.replace(/k$/, '000'));
+const points: MemoryResult['points'] = [];
+for (const size of sizes.length > 0 ? sizes : ['10k', '100k', '300k']) {
+  const { stderr, ...watched } =
+    what === 'prepare' ? await prepare(size, '2') : await run(count(size), '2');
+  if (watched.code !== 0) throw new Error(`${what} ${size} ended with ${watched.code}: ${stderr}`);
+  points.push({ size, ...watched });
+  process.stdout.write(
+    `${what} ${size}: peak ${watched.peakMiB.toFixed(0)} MiB, ${watched.seconds.toFixed(1)} s, ` +
+      `CPU ${watched.cpu.toFixed(1)} s\n`,
+  );
+}
+const kept = readResult<{ results?: MemoryResult[] }>('memory')?.results ?? [];
+const results = [...kept.filter((result) => result.what !== what), { what, points }];
+saveResult('memory', { name: 'memory', ...machine(), results });
