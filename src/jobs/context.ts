@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../core/clock.ts';
 import { MillraceError } from '../core/errors.ts';
 import type { Shard, Task } from '../core/job.ts';
+import { RETRY_AFTER_CAP_MS } from '../core/retry.ts';
 import type { Target } from '../core/service.ts';
 import type { JobRow, Reader, Store, Transaction } from '../core/store.ts';
 import { DEFAULT_TIMEOUT_MS } from '../service/targets.ts';
@@ -87,4 +88,20 @@ export async function log(
   detail: Readonly<Record<string, string | number | boolean | null>> = {},
 ): Promise<void> {
   await tx.appendEvent({ at: context.clock.now(), type, subject, detail });
+}
+
+/** Nothing of ours is put off for longer: what lies further ahead was put off by another clock. */
+const LONGEST_WAIT_MS = 2 * RETRY_AFTER_CAP_MS;
+
+/**
+ * Milliseconds until a time of the store's has come, at least 0. A time too far ahead to be ours was
+ * written before the clock was set back, and has come.
+ */
+export function waitUntil(
+  { clock, settings }: Pick<Context, 'clock' | 'settings'>,
+  at: number,
+): number {
+  const ahead = at - clock.now();
+  const longest = Math.max(LONGEST_WAIT_MS, 3 * settings.pollIntervalMs);
+  return ahead > longest ? 0 : Math.max(0, ahead);
 }

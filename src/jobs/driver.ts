@@ -1,5 +1,5 @@
 import type { Task, TaskKind } from '../core/job.ts';
-import type { Context, Step } from './context.ts';
+import { type Context, type Step, waitUntil } from './context.ts';
 import { type Failures, runTask, taskKey } from './run-task.ts';
 
 /** Kinds that share a lane. Both of these name new retry shards, which must not meet. */
@@ -77,13 +77,13 @@ export class EmbeddedDriver {
   async #startDue(signal: AbortSignal): Promise<number> {
     this.#news = false;
     const tasks = await this.#context.store.read((tx) => tx.tasks());
-    const now = this.#context.clock.now();
     let dueInMs = IDLE_MS;
     for (const task of tasks) {
       const key = taskKey(task);
       if (this.#running.has(key)) continue;
-      if (task.runAt > now) {
-        dueInMs = Math.min(dueInMs, task.runAt - now);
+      const waitMs = waitUntil(this.#context, task.runAt);
+      if (waitMs > 0) {
+        dueInMs = Math.min(dueInMs, waitMs);
       } else if ((this.#perLane.get(laneOf(task)) ?? 0) < CONCURRENCY[laneOf(task)]) {
         this.#start(key, task, signal);
       }

@@ -104,7 +104,7 @@ async function run(job: Job, targets: readonly Target[], options: SubmitOptions)
 }
 
 /** Registers the targets and wakes what may go on. A job that was paused or cancelled goes on. */
-async function begin(tx: Transaction, context: Context): Promise<void> {
+export async function begin(tx: Transaction, context: Context): Promise<void> {
   const now = context.clock.now();
   const job = await jobRow(tx);
   for (const target of context.targets.values()) {

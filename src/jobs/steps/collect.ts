@@ -91,7 +91,8 @@ export async function joined(
     failed: summary.failed,
     leftover: summary.leftover,
   });
-  if (summary.leftover > 0) await tx.putTask('retry', 'job', now);
+  // Left-over rows may have waited for this shard: `retry` makes few large files.
+  await tx.putTask('retry', 'job', now);
   await tx.putTask('clean', shard.name, now);
   await tx.putTask('finish', 'job', now);
 }

@@ -9,6 +9,7 @@ import {
   maySend,
   type Step,
   targetNamed,
+  waitUntil,
 } from '../context.ts';
 import { overBudget } from '../cost.ts';
 
@@ -26,13 +27,14 @@ export const grant: Step = async (context, task) => {
     const row = (await tx.targets()).find(({ name }) => name === target.name);
     if (row === undefined || row.drained !== null || !maySend(await jobRow(tx))) return;
     const now = context.clock.now();
-    if (row.retryAt > now) return tx.putTask('grant', target.name, row.retryAt);
+    if (waitUntil(context, row.retryAt) > 0) return tx.putTask('grant', target.name, row.retryAt);
     const limit = Math.min(row.limit ?? Infinity, row.learnedLimit ?? Infinity);
     let held = await tx.heldTokens(target.name);
     let slots = target.service.dialect.maxFiles - (await filesOf(tx, context, target));
+    let granted = 0;
     const queue = await tx.shards({ states: ['sealed', 'waiting'], limit: MOST_GRANTS });
     for (const shard of queue) {
-      if (shard.readyAt > now) {
+      if (waitUntil(context, shard.readyAt) > 0) {
         await tx.putTask('grant', target.name, shard.readyAt);
         continue;
       }
@@ -46,8 +48,11 @@ export const grant: Step = async (context, task) => {
       await give(tx, context, shard, target, tokens);
       held += tokens;
       slots -= 1;
+      granted += 1;
     }
-    if (queue.length === MOST_GRANTS) await tx.putTask('grant', target.name, now);
+    if (granted > 0 && queue.length === MOST_GRANTS) await tx.putTask('grant', target.name, now);
+    // Left-over rows wait until nothing else does.
+    if (granted === queue.length) await tx.putTask('retry', 'job', now);
   });
 };
 

@@ -33,6 +33,11 @@ export const poll: Step = async (context, task, signal) => {
     for (const batch of seen) await observe(tx, context, batch, first.name);
     for (const id of unseen) await overlook(tx, context, id);
     const left = (await tx.batches({ live: true })).filter(({ target }) => names.has(target));
+    // Tokens came back, of bound batches or of strays: somebody may wait for them.
+    const still = new Set(left.map(({ id }) => id));
+    if (live.some(({ id }) => !still.has(id))) {
+      for (const name of names) await tx.putTask('grant', name, context.clock.now());
+    }
     if (left.length > 0) await tx.putTask('poll', task.id, nextPoll(context, left));
     else await tx.putTask('finish', 'job', context.clock.now());
     const cancelling = (await jobRow(tx)).state === 'cancelling';

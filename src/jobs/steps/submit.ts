@@ -103,11 +103,10 @@ async function findOrCreate(
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     if (found === undefined) {
-      await tx.putTask(
-        'submit',
-        shard.name,
-        context.clock.now() + context.settings.pollIntervalMs * ASK_AGAIN,
-      );
+      const now = context.clock.now();
+      // An intent ahead of now was written before the clock was set back: its grace begins now.
+      if (intentAt > now) await tx.moveShard(shard.name, shard.version, { intentAt: now });
+      await tx.putTask('submit', shard.name, now + context.settings.pollIntervalMs * ASK_AGAIN);
       return;
     }
     await bind(tx, context, shard, target, found);

@@ -37,6 +37,8 @@ export const sweep: Step = async (context, task, signal) => {
       await log(tx, context, 'cancelling', shard, { batch: id, refused: refusal });
     } else {
       await tx.updateHold(work.hold.shard, work.hold.attempt, { fileGoneAt: now });
+      // A shard may wait for the slot.
+      for (const { name } of targets) await tx.putTask('grant', name, now);
       if (refusal !== null) {
         await log(tx, context, 'file_kept', work.hold.shard, { file: work.fileId, code: refusal });
       }

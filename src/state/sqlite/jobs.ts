@@ -108,7 +108,7 @@ export class TaskTables {
   append(event: Omit<EventRow, 'seq'>): void {
     this.#events
       .statement('INSERT INTO events (at, type, subject, detail) VALUES (?, ?, ?, ?)')
-      .run(event.at, event.type, event.subject, JSON.stringify(event.detail));
+      .run(Math.trunc(event.at), event.type, event.subject, JSON.stringify(event.detail));
   }
 
   events(afterSeq: number, limit: number): EventRow[] {

@@ -1,0 +1,111 @@
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { expect, it } from 'vitest';
+import { advance } from '../../src/jobs/advance.ts';
+import type { Step } from '../../src/jobs/context.ts';
+import { simulate } from './simulation/simulate.ts';
+
+/** bench/simulate.ts runs a thousand and more. */
+const SEEDS = 40;
+
+const root = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+it('keeps every invariant, whatever goes wrong', async () => {
+  const failed: Record<number, readonly string[]> = {};
+  let deaths = 0;
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const { violations, crashes } = await simulate(seed, { root });
+    if (violations.length > 0) failed[seed] = violations;
+    deaths += crashes;
+  }
+  expect(failed).toEqual({});
+  expect(deaths).toBeGreaterThan(SEEDS);
+}, 120_000);
+
+it('replays a seed step by step', async () => {
+  const run = async () => {
+    const lines: string[] = [];
+    await simulate(11, { root, trace: (line) => lines.push(line) });
+    return lines;
+  };
+  expect(await run()).toEqual(await run());
+});
+
+/** A way to be wrong, and the promise whose breach the harness must report. */
+const CONTROLS: readonly { what: string; broken: Step; reports: RegExp }[] = [
+  {
+    what: 'a create that is sent again without a look at the list',
+    broken: async (context, task, signal) => {
+      if (task.kind === 'submit') {
+        await context.store.transaction(async (tx) => {
+          const shard = await tx.shard(task.id);
+          if (shard?.state !== 'submitting' || shard.intentAt === null) return;
+          await tx.moveShard(shard.name, shard.version, { intentAt: null });
+        });
+      }
+      return advance(context, task, signal);
+    },
+    reports: /duplicates/,
+  },
+  {
+    what: 'an error file that nobody reads',
+    broken: (context, task, signal) => {
+      if (task.kind !== 'collect') return advance(context, task, signal);
+      return advance({ ...context, store: withoutErrorFiles(context.store) }, task, signal);
+    },
+    reports: /refused for good, and not told so/,
+  },
+  {
+    what: 'tokens given back before the batch has ended',
+    broken: async (context, task, signal) => {
+      await advance(context, task, signal);
+      if (task.kind !== 'submit') return;
+      await context.store.transaction(async (tx) => {
+        const shard = await tx.shard(task.id);
+        if (shard?.state !== 'submitted') return;
+        await tx.updateHold(shard.name, shard.attempt, { releasedAt: context.clock.now() });
+        await tx.putTask('grant', shard.target ?? '', context.clock.now());
+      });
+    },
+    reports: /I3/,
+  },
+];
+
+for (const { what, broken, reports } of CONTROLS) {
+  it(`reports ${what}`, async () => {
+    const said: string[] = [];
+    let duplicates = 0;
+    for (let seed = 1; seed <= 15; seed++) {
+      const report = await simulate(seed, { root, step: broken });
+      said.push(...report.violations);
+      duplicates += report.duplicates;
+    }
+    if (duplicates > 2) said.push('duplicates');
+    expect(said.join('; ')).toMatch(reports);
+  }, 60_000);
+}
+
+function withoutErrorFiles(store: Parameters<Step>[0]['store']): Parameters<Step>[0]['store'] {
+  return {
+    ...store,
+    read: (fn) => store.read(fn),
+    close: () => store.close(),
+    transaction: (fn) =>
+      store.transaction((tx) =>
+        fn(
+          new Proxy(tx, {
+            get(target, name) {
+              if (name !== 'batch') {
+                const value = Reflect.get(target, name) as unknown;
+                return typeof value === 'function' ? value.bind(target) : value;
+              }
+              return async (id: string) => {
+                const batch = await target.batch(id);
+                return batch === undefined ? undefined : { ...batch, errorFileId: null };
+              };
+            },
+          }),
+        ),
+      ),
+  };
+}
