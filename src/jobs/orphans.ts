@@ -1,4 +1,5 @@
 import type { FileObject } from '../core/batch.ts';
+import { failpoint } from '../core/failpoints.ts';
 import type { BatchService } from '../core/service.ts';
 import type { Reader } from '../core/store.ts';
 import { type Context, log } from './context.ts';
@@ -24,6 +25,7 @@ export async function deleteOrphans(
     // Asked file by file, just before: an upload under way may have been adopted by now.
     if (await context.store.read((tx) => isWanted(tx, file, prefix))) continue;
     await service.deleteFile(file.id, signal);
+    failpoint('orphan.deleted');
     deleted += 1;
   }
   if (deleted > 0) {

@@ -1,14 +1,15 @@
 import { rm } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
+import { failpoint } from '../core/failpoints.ts';
 import type { ResultRow, RowStatus } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
-import type { ResultFile } from '../join/merge.ts';
+import { linesOf, type ResultFile } from '../join/merge.ts';
 import { createSink } from '../sinks/create-sink.ts';
 import { isLineSink } from '../sinks/line-sink.ts';
 import { toWritable } from '../sinks/writable.ts';
 import { jobRow } from './context.ts';
 import type { Job } from './job.ts';
-import { resultFiles, resultLines } from './results.ts';
+import { resultFiles, resultRuns } from './results.ts';
 
 export interface OutputOptions {
   /** By ordinal, or as the shards were joined. Default `source`. */
@@ -40,29 +41,36 @@ export async function writeOutput(
   const columns = row.spec.sources.find((source) => source.columns !== null)?.columns;
   const sink = openSink(out, { ...options, columns: columns ?? undefined });
   const rows = await copyRows(files, sink, options);
+  failpoint('output.written');
   const whole = row.state === 'finished' && typeof out === 'string' && out !== '-';
   if (whole && failed === 0 && options.keep !== true) {
-    for (const { path } of files)
+    for (const { path } of files) {
+      failpoint('output.removing');
       if (path !== job.directory.rejected) await rm(path, { force: true });
+    }
   }
   return { rows };
 }
 
-async function copyRows(
+/** Writes the rows of result files to a sink, and closes it; lines go as they are where it takes them. */
+export async function copyRows(
   files: readonly ResultFile[],
   sink: Sink,
-  { order = 'source', signal }: OutputOptions,
+  { order = 'source', signal }: Pick<OutputOptions, 'order' | 'signal'>,
 ): Promise<number> {
   let rows = 0;
   try {
-    for await (const lines of resultLines(files, order)) {
+    for await (const run of resultRuns(files, order)) {
       signal?.throwIfAborted();
-      for (const line of lines) {
-        const written = isLineSink(sink)
-          ? sink.writeLine(line)
-          : sink.write(JSON.parse(line.toString('utf8')) as ResultRow);
+      rows += run.rows;
+      if (isLineSink(sink)) {
+        const written = sink.writeLines(run.buffer.subarray(run.start, run.end));
         if (written !== undefined) await written;
-        rows += 1;
+        continue;
+      }
+      for (const line of linesOf(run)) {
+        const written = sink.write(JSON.parse(line.toString('utf8')) as ResultRow);
+        if (written !== undefined) await written;
       }
     }
   } catch (error) {
@@ -88,8 +96,8 @@ function openSink(
 /** The first row of a status, for a look at what came back; null when there is none. */
 export async function sampleRow(job: Job, status: RowStatus): Promise<ResultRow | null> {
   const files = await job.store.read((tx) => resultFiles(tx, job.directory));
-  for await (const lines of resultLines(files, 'arrival')) {
-    for (const line of lines) {
+  for await (const run of resultRuns(files, 'arrival')) {
+    for (const line of linesOf(run)) {
       const row = JSON.parse(line.toString('utf8')) as ResultRow;
       if (row.status === status) return row;
     }

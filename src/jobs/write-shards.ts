@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import type { JobSpec, Partition, ShardLimits } from '../core/job.ts';
 import { type CountedItem, CountedRequest } from '../core/request.ts';
 import { type LimitOptions, resolveLimits } from '../shards/limits.ts';
@@ -161,7 +161,9 @@ export async function endPreparation(job: Job): Promise<Plan> {
     partitions: await tx.partitions(),
     state: (await jobRow(tx)).state,
   }));
-  if (state === 'preparing') await gatherRejected(job, partitions);
+  // Also when a pause or a cancel came in between: the job goes on from here later.
+  const gathered = state !== 'preparing' && existsSync(job.directory.rejected);
+  if (!gathered) await gatherRejected(job, partitions);
   return job.store.transaction(async (tx) => {
     const row = await jobRow(tx);
     const totals = await tx.totals();

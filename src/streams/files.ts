@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode, MillraceError } from '../core/errors.ts';
+import { failpoint } from '../core/failpoints.ts';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
@@ -80,11 +81,15 @@ export class AtomicFile {
       await this.#flush();
       await this.#inFlight;
       if (this.#failure !== null) throw this.#failure;
+      failpoint('file.sync');
       await this.#handle.sync();
       await this.#handle.close();
+      failpoint('file.rename');
       await rename(this.#temporary, this.path);
       this.#state = 'committed';
+      failpoint('file.directory');
       await syncDirectory(dirname(this.path));
+      failpoint('file.whole');
     } catch (error) {
       await this.discard();
       throw writeError(error, this.path);

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { failpoint } from '../../core/failpoints.ts';
 import type { Context, Step } from '../context.ts';
 import { REOPENING } from '../reopen.ts';
 
@@ -32,5 +33,10 @@ async function removeFiles(context: Context, shard: string, leftovers: boolean):
     directory.download(shard, 'error'),
     ...(leftovers ? directory.kept(shard, 'leftover') : []),
   ];
-  for (const path of paths) await rm(path, { force: true });
+  failpoint('clean.before');
+  for (const path of paths) {
+    await rm(path, { force: true });
+    failpoint('clean.between');
+  }
+  failpoint('clean.after');
 }

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { failpoint } from '../../core/failpoints.ts';
 import type { BatchRow, Shard } from '../../core/job.ts';
 import type { RowError } from '../../core/record.ts';
 import type { BatchService } from '../../core/service.ts';
@@ -36,6 +37,7 @@ export const collect: Step = async (context, task, signal) => {
   if (begun === null) return;
   const { batch, rounds } = begun;
   const target = targetNamed(context, begun.shard.target);
+  failpoint('collect.before');
   const { trouble, ...answers } = await fetchAnswers(
     context,
     target.service,
@@ -46,6 +48,7 @@ export const collect: Step = async (context, task, signal) => {
   const shard =
     trouble === null ? begun.shard : await settle(context, task, begun.shard, batch, trouble);
   if (shard === null) return;
+  failpoint('collect.fetched');
   const verdict = verdictOf(batch);
   const summary = await joinShard({
     directory: context.directory.path,
@@ -57,6 +60,7 @@ export const collect: Step = async (context, task, signal) => {
     lineErrors: verdict.lineErrors,
     chargeAttempt: verdict.chargeAttempt,
   });
+  failpoint('collect.joined');
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     if (verdict.targetError !== null) await drain(tx, context, target, verdict.targetError);

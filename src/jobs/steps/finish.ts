@@ -1,4 +1,5 @@
 import { MillraceError } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoints.ts';
 import type { Partition, ShardState } from '../../core/job.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Reader, Totals, Transaction } from '../../core/store.ts';
@@ -24,7 +25,9 @@ export const finish: Step = async (context, task, signal) => {
     await context.store.transaction((tx) => tx.doneTask(task));
     return;
   }
+  failpoint('finish.before');
   await inspect(context, signal);
+  failpoint('finish.inspected');
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     // The inspection may have found a batch, which then has to end first.

@@ -1,5 +1,6 @@
 import { type BatchObject, TERMINAL_STATUSES } from '../../core/batch.ts';
 import { MillraceError } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoints.ts';
 import type { BatchRow, Shard, ShardState } from '../../core/job.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Transaction } from '../../core/store.ts';
@@ -28,6 +29,7 @@ export const poll: Step = async (context, task, signal) => {
     (await tx.batches({ live: true })).filter(({ target }) => names.has(target)),
   );
   const { seen, unseen } = await look(context, first.service, live, signal);
+  failpoint('poll.listed');
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     for (const batch of seen) await observe(tx, context, batch, first.name);

@@ -1,3 +1,4 @@
+import { failpoint } from '../../core/failpoints.ts';
 import type { Shard } from '../../core/job.ts';
 import { dropFailed } from '../../join/drop-failed.ts';
 import { regroupLeftovers } from '../../shards/retry.ts';
@@ -29,6 +30,7 @@ export const retry: Step = async (context, task, signal) => {
     return;
   }
   let number = plan.number;
+  failpoint('retry.before');
   const sealed = await regroupLeftovers(
     plan.inputs.map(({ name }) => name),
     {
@@ -39,6 +41,7 @@ export const retry: Step = async (context, task, signal) => {
     },
     signal,
   );
+  failpoint('retry.sealed');
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const now = context.clock.now();
@@ -61,6 +64,7 @@ export const retry: Step = async (context, task, signal) => {
 /** One shard's failed rows are left over again; the next step looks for more such shards. */
 async function reopen(context: Context, task: Parameters<Step>[1], shard: Shard): Promise<void> {
   const { dropped } = await dropFailed(context.directory.path, shard.name);
+  failpoint('retry.reopened');
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const now = context.clock.now();

@@ -1,3 +1,4 @@
+import { failpoint } from '../../core/failpoints.ts';
 import { joinShard } from '../../join/join-shard.ts';
 import { halveShard } from '../../shards/retry.ts';
 import { createTokenCounter } from '../../tokens/counter.ts';
@@ -41,12 +42,14 @@ export const split: Step = async (context, task) => {
     });
     return;
   }
+  failpoint('split.before');
   const halves = await halveShard(
     context.directory.path,
     shard,
     [retryName(number), retryName(number + 1)],
     await createTokenCounter(model),
   );
+  failpoint('split.sealed');
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const now = context.clock.now();

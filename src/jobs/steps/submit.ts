@@ -1,5 +1,6 @@
 import type { BatchObject, FileObject } from '../../core/batch.ts';
 import { MillraceError, ServiceError } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoints.ts';
 import type { Shard } from '../../core/job.ts';
 import type { Target } from '../../core/service.ts';
 import { backOff, bind, drain, putBack } from '../attempts.ts';
@@ -153,6 +154,7 @@ async function create(
   if (begun === null) return;
   const { moved, endpoint } = begun;
   try {
+    failpoint('create.before');
     const { batch } = await target.service.createBatch(
       {
         inputFileId: fileIdOf(moved),
@@ -161,6 +163,7 @@ async function create(
       },
       signal,
     );
+    failpoint('create.after');
     await context.store.transaction(async (tx) => {
       await tx.doneTask(task);
       await bind(tx, context, moved, target, batch);

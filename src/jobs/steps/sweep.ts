@@ -1,5 +1,6 @@
 import { TERMINAL_STATUSES } from '../../core/batch.ts';
 import { ServiceError } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoints.ts';
 import type { BatchRow, Hold } from '../../core/job.ts';
 import type { Target } from '../../core/service.ts';
 import { type Context, log, type Step, targetsOf } from '../context.ts';
@@ -19,10 +20,12 @@ export const sweep: Step = async (context, task, signal) => {
     });
     return;
   }
+  failpoint('sweep.before');
   const refusal =
     work.batch !== undefined
       ? await refusalOf(service.cancelBatch(work.batch.id, signal))
       : await refusalOf(service.deleteFile(work.fileId, signal));
+  failpoint(work.batch === undefined ? 'sweep.deleted' : 'sweep.cancelled');
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const now = context.clock.now();

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { FileObject } from '../../core/batch.ts';
 import { errorCode, MillraceError, ServiceError } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoints.ts';
 import type { RequestSpec, Shard } from '../../core/job.ts';
 import type { Target, Upload } from '../../core/service.ts';
 import { lineHead } from '../../shards/format.ts';
@@ -45,7 +46,9 @@ export const upload: Step = async (context, task, signal) => {
   let file: FileObject | undefined;
   try {
     if (!fresh) file = await findUpload(target, sending, signal);
+    failpoint('upload.before');
     file ??= await target.service.uploadFile(sending, signal);
+    failpoint('upload.after');
   } catch (error) {
     if (!isFileQuota(error)) throw error;
     await deleteOrphans(context, target.service, signal);

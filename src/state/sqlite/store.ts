@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { failpoint } from '../../core/failpoints.ts';
 import type {
   BatchRow,
   EventRow,
@@ -18,6 +19,8 @@ import { QuotaTables } from './quota.ts';
 import { ShardTable } from './shards.ts';
 
 const BUSY_TIMEOUT_MS = 10 * 1000; // another process writes at most one small row: a cancel request
+
+const WRITE = 'BEGIN IMMEDIATE';
 
 /**
  * The store of a job that one process works on: SQLite, in the job directory. Transactions are
@@ -60,7 +63,7 @@ export class SqliteStore implements Store {
   }
 
   transaction<R>(fn: (tx: Transaction) => R | Promise<R>): Promise<R> {
-    return this.#serially('BEGIN IMMEDIATE', fn);
+    return this.#serially(WRITE, fn);
   }
 
   read<R>(fn: (tx: Reader) => R | Promise<R>): Promise<R> {
@@ -77,7 +80,9 @@ export class SqliteStore implements Store {
       this.#database.exec(begin);
       try {
         const result = await fn(this.#rows);
+        if (begin === WRITE) failpoint('commit.before');
         this.#database.exec('COMMIT');
+        if (begin === WRITE) failpoint('commit.after');
         return result;
       } catch (error) {
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
