@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { report } from './errors.ts';
-import { EXIT_FAILED, EXIT_OK } from './exit.ts';
+import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK } from './exit.ts';
 import type { Finish } from './options/general.ts';
 import { cancelCommand } from './verbs/cancel.ts';
 import { collectCommand } from './verbs/collect.ts';
@@ -49,8 +49,11 @@ export async function main(argv: readonly string[]): Promise<void> {
       return;
     }
     const { text, code } = report(error, argv.includes('--verbose'));
-    process.stderr.write(`${text}\n`);
     process.exitCode = code;
+    process.stderr.write(`${text}\n`, () => {
+      // All is stored and closed: whoever wants out is not kept waiting for a timer or a socket.
+      if (code === EXIT_INTERRUPTED) process.exit();
+    });
   }
 }
 

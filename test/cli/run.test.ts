@@ -177,8 +177,10 @@ describe('stop and go on', () => {
 
   test('cancel reaches the process that works, and resume goes on after all', async () => {
     const { source, job, out } = workplace(ROWS);
-    const run = start(['run', source, '--job', job, '--out', out, ...LOCAL, ...SLOW, '--json']);
-    await run.saw('"joined"');
+    // Looks so far apart that the job cannot end before the wish to cancel arrives.
+    const slow = [...SLOW, '--poll-interval', '3s'];
+    const run = start(['run', source, '--job', job, '--out', out, ...LOCAL, ...slow, '--json']);
+    await run.saw('"submitted"');
     const cancelled = await millrace(['cancel', '--job', job]);
     expect(cancelled.code).toBe(0);
     expect(cancelled.stderr).toContain('Asked the process');
@@ -187,7 +189,7 @@ describe('stop and go on', () => {
     const status = JSON.parse((await millrace(['status', '--job', job, '--json'])).stdout);
     expect(status).toMatchObject({ state: 'cancelled', records: ROWS });
     expect(status.pending).toBeGreaterThan(0);
-    const resumed = await millrace(['resume', '--job', job]);
+    const resumed = await millrace(['resume', '--job', job, '--poll-interval', '200ms']);
     expect(resumed.code).toBe(0);
     expect(ndjson(out)).toHaveLength(ROWS);
   });
