@@ -39,6 +39,7 @@ export class Batches {
   readonly #faults: Faults;
   readonly #files: Files;
   readonly #lives: Lives;
+  #refusedByFault = 0;
 
   constructor(state: State, faults: Faults, files: Files, lives: Lives) {
     this.#state = state;
@@ -98,13 +99,15 @@ export class Batches {
   ): Accepted {
     const { options, ledger } = this.#state;
     const { switches, clock } = options;
-    const number = ledger.batches.size + 1;
+    const number = ledger.batches.size + 1 + this.#refusedByFault;
     const faults = this.#faults.forBatch(number);
     const deployment = facts?.model ?? null;
     const tokens = over.tokens ?? Math.ceil((facts?.tokens ?? 0) * switches.enqueuedTokenFactor);
     const limited = faults.find((fault) => fault.do === 'token-limit');
     const charged = limited === undefined && this.#admits(deployment, tokens);
     if (!charged && (limited?.how ?? switches.tokenLimit) === 'refuse') {
+      // The next create is another occasion, or the rule would refuse for ever.
+      if (limited !== undefined) this.#refusedByFault += 1;
       const limit = limitText(this.#state.quota.enqueuedTokens ?? 0);
       throw new WireError('tokenLimit', { limit, model: deployment ?? '' });
     }
@@ -132,6 +135,7 @@ export class Batches {
       deployment,
       tokens,
       charged,
+      facts,
       requests: null,
       progress: NO_PROGRESS,
       errors: [],
@@ -218,11 +222,10 @@ export class Batches {
 
   /** The one recorded header said 139 for prompts of 258 characters in all; a guess from that. */
   #enqueuedByCharacters(deployment: string): number {
-    const { batches, files } = this.#state.ledger;
     let characters = 0;
-    for (const batch of batches.values()) {
+    for (const batch of this.#state.ledger.batches.values()) {
       if (batch.deployment !== deployment || TERMINAL.has(batch.status) || !batch.charged) continue;
-      characters += files.get(batch.inputFileId)?.facts?.characters ?? 0;
+      characters += batch.facts?.characters ?? 0;
     }
     return Math.ceil((characters * 139) / 258);
   }

@@ -1,4 +1,5 @@
-import { rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isAbort } from '../core/errors.ts';
 import type { Faults } from './faults/faults.ts';
 import { WireError } from './http/errors.ts';
@@ -30,8 +31,9 @@ export class Files {
     this.#faults = faults;
   }
 
-  /** Goes on with what a restart found. */
-  resume(): void {
+  /** Goes on with what a restart found, and clears away what a kill left behind. */
+  async resume(): Promise<void> {
+    await this.#clearAway();
     for (const file of this.#state.ledger.files.values()) {
       if (file.status === 'pending' || (file.purpose === 'batch' && file.facts === null)) {
         this.#ripen(file);
@@ -136,6 +138,23 @@ export class Files {
     }
     await rm(contentPath(this.#state, id), { force: true });
     await rm(indexPath(this.#state, id), { force: true });
+  }
+
+  async #clearAway(): Promise<void> {
+    const { ledger, directory } = this.#state;
+    const wanted = new Set(ledger.files.keys());
+    const live = [...ledger.batches.values()].filter(({ status }) => !TERMINAL.has(status));
+    for (const batch of live) {
+      for (const id of [batch.id, batch.inputFileId, batch.outputName, batch.errorName]) {
+        wanted.add(id);
+      }
+    }
+    for (const folder of ['files', 'work']) {
+      for (const name of await readdir(join(directory, folder))) {
+        const id = name.replace(/\.[^.]*$/, '');
+        if (!wanted.has(id)) await rm(join(directory, folder, name), { force: true });
+      }
+    }
   }
 
   #remove(file: FileRecord, to: string): void {

@@ -77,9 +77,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     if (resolved.data === null) await rm(directory, { recursive: true, force: true });
   };
   try {
-    await app.listen({ host: resolved.host, port: resolved.port });
-    files.resume();
+    await files.resume();
     lives.resume();
+    await app.listen({ host: resolved.host, port: resolved.port });
     // After a restart they are there already.
     const foreigners = state.ledger.batches.size === 0 ? (resolved.faults.foreign ?? []) : [];
     for (const foreign of foreigners) await batches.addForeign(foreign);

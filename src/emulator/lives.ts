@@ -9,7 +9,6 @@ import { batchPaths, emptyFile, publish } from './output-files.ts';
 import {
   type BatchRecord,
   type BatchStatus,
-  type FileFacts,
   type FileRecord,
   type Progress,
   TERMINAL,
@@ -96,10 +95,8 @@ export class Lives {
 
   async #validating(batch: BatchRecord, signal: AbortSignal): Promise<void> {
     if (!(await this.#until(batch.dueAt, signal))) return;
-    const facts = await this.#facts(batch);
-    if (signal.aborted) return;
-    const errors = validate(batch, facts, this.#state);
-    const requests = facts?.requests ?? null;
+    const errors = validate(batch, this.#state);
+    const requests = batch.facts?.requests ?? null;
     if (errors.length > 0) {
       await this.#fail({ ...batch, errors, requests });
       return;
@@ -272,11 +269,6 @@ export class Lives {
         ...(code === undefined ? {} : { code }),
       },
     });
-  }
-
-  async #facts(batch: BatchRecord): Promise<FileFacts | null> {
-    const file = this.#state.ledger.files.get(batch.inputFileId);
-    return file === undefined ? null : this.#files.facts(file);
   }
 
   #checkpoint(id: string, progress: Progress): void {

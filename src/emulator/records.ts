@@ -129,6 +129,9 @@ export interface BatchRecord {
   readonly tokens: number;
   /** False for a batch that was accepted only to fail with `token_limit_exceeded`. */
   readonly charged: boolean;
+  /** What its input file held, whatever becomes of the file; null when there was none. */
+  readonly facts: FileFacts | null;
+  /** Null until it is validated. */
   readonly requests: number | null;
   readonly progress: Progress;
   readonly errors: readonly ValidationError[];

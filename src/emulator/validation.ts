@@ -1,17 +1,11 @@
 import { CATALOGUE, fill } from './http/errors.ts';
-import type { BatchRecord, FileFacts, ValidationError } from './records.ts';
+import type { BatchRecord, ValidationError } from './records.ts';
 import { operationOf } from './scan.ts';
 import type { State } from './state.ts';
 
-/**
- * Why a batch fails, from what its file holds and what was asked for; empty when it may run.
- * `facts` is null when there is no such file.
- */
-export function validate(
-  batch: BatchRecord,
-  facts: FileFacts | null,
-  state: State,
-): readonly ValidationError[] {
+/** Why a batch fails, from what its file holds and what was asked for; empty when it may run. */
+export function validate(batch: BatchRecord, state: State): readonly ValidationError[] {
+  const { facts } = batch;
   const { options } = state;
   const { switches } = options;
   if (batch.completionWindow !== '24h') {

@@ -206,13 +206,13 @@ describe('faults of files and batches', () => {
 
   test('token limits both ways, whatever the profile does by itself', async () => {
     const caller = await start([
-      { on: 'batch', nth: 1, do: 'token-limit', how: 'refuse', count: 1 },
+      { on: 'batch', nth: 1, do: 'token-limit', how: 'refuse' },
       { on: 'batch', nth: 2, do: 'token-limit', how: 'fail' },
     ]);
     await expect(caller.submit(lines(1))).rejects.toThrow('400');
-    await open?.setFaults({ rules: [{ on: 'batch', do: 'token-limit', how: 'fail' }] });
     const batch = await caller.reach(await caller.submit(lines(1)), 'failed');
     expect(batch.errors).toMatchObject({ data: [{ code: 'token_limit_exceeded' }] });
+    await caller.reach(await caller.submit(lines(1)), 'completed');
   });
 
   test('batches of others are in the list and take quota until they end', async () => {
