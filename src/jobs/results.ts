@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { MillraceError } from '../core/errors.ts';
 import type { ResultRow } from '../core/result.ts';
 import type { Reader } from '../core/store.ts';
-import { arrivalOrder, mergeResults, type ResultFile } from '../join/merge.ts';
+import { arrivalRuns, mergeRuns, type ResultFile, type RowRun } from '../join/merge.ts';
 import { readRows } from '../join/result-file.ts';
 import type { JobDirectory } from './directory.ts';
 import type { Job } from './job.ts';
@@ -54,10 +54,19 @@ export async function resultFiles(tx: Reader, directory: JobDirectory): Promise<
   return files;
 }
 
-/** The lines of all final rows, in the order of the sources or of arrival, without newlines. */
-export function resultLines(
+/**
+ * All final rows in the order of the sources or of arrival, in runs of lines; a run is valid until
+ * the next one is asked for.
+ */
+export function resultRuns(
   files: readonly ResultFile[],
   order: 'source' | 'arrival',
-): AsyncIterable<Buffer[]> {
-  return order === 'source' ? mergeResults(files) : arrivalOrder(files.map(({ path }) => path));
+): AsyncIterable<RowRun> {
+  const reuse = { reuse: true };
+  return order === 'source'
+    ? mergeRuns(files, reuse)
+    : arrivalRuns(
+        files.map(({ path }) => path),
+        reuse,
+      );
 }

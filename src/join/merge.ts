@@ -1,4 +1,5 @@
-import { damaged, ordinalOf, resultLines } from './result-file.ts';
+import type { LineBlock } from './line-blocks.ts';
+import { damaged, ordinalAt, resultBlocks } from './result-file.ts';
 
 /** One file of rows sorted by ordinal, and the range that its ordinals lie in. */
 export interface ResultFile {
@@ -9,65 +10,119 @@ export interface ResultFile {
   readonly rows?: number;
 }
 
-const BATCH_LINES = 512;
+/** Whole lines that follow each other in one block, each with its newline. */
+export interface RowRun {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly rows: number;
+}
+
+export interface RunOptions {
+  /** Whether blocks are used again: then a run is valid only until the next one. Default false. */
+  readonly reuse?: boolean;
+}
 
 /**
- * The lines of all files in the order of their ordinals, in batches, each line without its newline.
- * A file is opened only when its range begins and closed when it is read, so that shards that follow
+ * The lines of all files in the order of their ordinals, in runs as long as they lie in one file. A
+ * file is opened only when its range begins and closed when it is read, so that shards that follow
  * each other take one descriptor in all and only retry files come on top. Throws `damaged_result`
  * for an ordinal that comes twice or out of order, and for a file with fewer or more rows than said.
  */
-export async function* mergeResults(
+export async function* mergeRuns(
   files: readonly ResultFile[],
-): AsyncGenerator<Buffer[], void, undefined> {
+  options: RunOptions = {},
+): AsyncGenerator<RowRun, void, undefined> {
   const waiting = [...files].sort((a, b) => b.firstOrdinal - a.firstOrdinal);
   const open: LineCursor[] = [];
   let last = -1;
-  let batch: Buffer[] = [];
   try {
     for (;;) {
       let next = smallest(open);
       while (waiting.length > 0) {
         if (next !== undefined && waiting.at(-1)!.firstOrdinal > next.ordinal) break;
-        const cursor = new LineCursor(waiting.pop()!);
+        const cursor = new LineCursor(waiting.pop()!, options);
         open.push(cursor);
         if (!(await cursor.advance())) open.pop();
         next = smallest(open);
       }
-      if (next === undefined) break;
+      if (next === undefined) return;
 
       // Up to this ordinal nobody else has a word, so its lines need no comparing.
       const limit = Math.min(
         smallest(open, next)?.ordinal ?? Number.POSITIVE_INFINITY,
         waiting.at(-1)?.firstOrdinal ?? Number.POSITIVE_INFINITY,
       );
-      do {
+      const { buffer, start } = next;
+      let end = start;
+      let rows = 0;
+      let more = true;
+      while (more && next.ordinal < limit) {
         if (next.ordinal <= last) {
           throw damaged(next.file.path, undefined, `ordinal ${next.ordinal} comes a second time`);
         }
         last = next.ordinal;
-        batch.push(next.line);
-        if (batch.length === BATCH_LINES) {
-          yield batch;
-          batch = [];
-        }
-        if (!next.step() && !(await next.advance())) {
-          open.splice(open.indexOf(next), 1);
-          break;
-        }
-      } while (next.ordinal < limit);
+        end = next.end;
+        rows++;
+        more = next.step();
+      }
+      // Two files with the same ordinal: none of them may go first.
+      if (rows === 0) {
+        throw damaged(next.file.path, undefined, `ordinal ${next.ordinal} comes a second time`);
+      }
+      yield { buffer, start, end, rows };
+      if (!more && !(await next.advance())) open.splice(open.indexOf(next), 1);
     }
-    if (batch.length > 0) yield batch;
   } finally {
     for (const cursor of open) await cursor.close();
   }
 }
 
-/** The lines of the files one after another, as they were joined. */
+/** The lines of the files one after another, as they were joined, in runs. */
+export async function* arrivalRuns(
+  paths: Iterable<string> | AsyncIterable<string>,
+  options: RunOptions = {},
+): AsyncGenerator<RowRun, void, undefined> {
+  for await (const path of paths) {
+    for await (const { buffer, start, end } of resultBlocks(path, options)) {
+      yield { buffer, start, end, rows: countLines(buffer, start, end) };
+    }
+  }
+}
+
+/** The lines of `mergeRuns`, in batches, each without its newline. */
+export async function* mergeResults(
+  files: readonly ResultFile[],
+): AsyncGenerator<Buffer[], void, undefined> {
+  for await (const run of mergeRuns(files)) yield linesOf(run);
+}
+
+/** The lines of `arrivalRuns`, in batches, each without its newline. */
 export async function* arrivalOrder(
   paths: Iterable<string> | AsyncIterable<string>,
 ): AsyncGenerator<Buffer[], void, undefined> {
-  for await (const path of paths) yield* resultLines(path);
+  for await (const run of arrivalRuns(paths)) yield linesOf(run);
+}
+
+/** The single lines of a run, without their newlines: views into it. */
+export function linesOf({
+  buffer,
+  start,
+  end,
+}: Pick<RowRun, 'buffer' | 'start' | 'end'>): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let at = start; at < end; ) {
+    const newline = buffer.indexOf(NEWLINE, at);
+    if (newline > at) lines.push(buffer.subarray(at, newline));
+    at = newline + 1;
+  }
+  return lines;
+}
+
+function countLines(buffer: Buffer, start: number, end: number): number {
+  let lines = 0;
+  for (let at = start; at < end; at = buffer.indexOf(NEWLINE, at) + 1) lines++;
+  return lines;
 }
 
 function smallest(open: readonly LineCursor[], except?: LineCursor): LineCursor | undefined {
@@ -78,29 +133,31 @@ function smallest(open: readonly LineCursor[], except?: LineCursor): LineCursor 
   return best;
 }
 
-/** Stands on one line of a file. */
+const NEWLINE = 0x0a;
+
+/** Stands on one line of a file, `buffer[start, end)` with its newline. */
 class LineCursor {
   readonly file: ResultFile;
-  line: Buffer = Buffer.alloc(0);
+  buffer: Buffer = Buffer.alloc(0);
+  start = 0;
+  end = 0;
   ordinal = -1;
-  readonly #blocks: AsyncGenerator<Buffer[], void, undefined>;
-  #lines: readonly Buffer[] = [];
-  #at = 0;
+  readonly #blocks: AsyncGenerator<LineBlock, void, undefined>;
+  #blockEnd = 0;
   #rows = 0;
 
-  constructor(file: ResultFile) {
+  constructor(file: ResultFile, options: RunOptions) {
     this.file = file;
-    this.#blocks = resultLines(file.path);
+    this.#blocks = resultBlocks(file.path, options);
   }
 
-  /** Goes to the next line if it is in memory. */
+  /** Goes to the next line of the block; false at its end. */
   step(): boolean {
-    const line = this.#lines[this.#at];
-    if (line === undefined) return false;
-    this.#at++;
+    if (this.end >= this.#blockEnd) return false;
+    this.start = this.end;
+    this.end = this.buffer.indexOf(NEWLINE, this.start) + 1;
     this.#rows++;
-    this.line = line;
-    this.ordinal = ordinalOf(line, this.file.path);
+    this.ordinal = ordinalAt(this.buffer, this.start, this.end, this.file.path);
     return true;
   }
 
@@ -109,8 +166,9 @@ class LineCursor {
     while (!this.step()) {
       const block = await this.#blocks.next();
       if (block.done) return this.#checkRows();
-      this.#lines = block.value;
-      this.#at = 0;
+      this.buffer = block.value.buffer;
+      this.end = block.value.start;
+      this.#blockEnd = block.value.end;
     }
     return true;
   }

@@ -1,29 +1,36 @@
 import { errorCode, MillraceError } from '../core/errors.ts';
 import type { ResultRow } from '../core/result.ts';
-import { lineBlocks } from './line-blocks.ts';
+import { type LineBlock, type LineBlockOptions, lineBlocks } from './line-blocks.ts';
 
 const NEWLINE = 0x0a;
 const ZERO = 0x30;
 const ORDINAL_PREFIX = Buffer.from('{"ordinal":');
 
 /**
- * The lines of one result file, block by block, each without its newline. A file that does not exist
- * has none: a shard all of whose rows were left over writes no file.
+ * One result file as blocks of whole lines. A file that does not exist has none: a shard all of whose
+ * rows were left over writes no file.
  */
-export async function* resultLines(path: string): AsyncGenerator<Buffer[], void, undefined> {
-  const blocks = lineBlocks(path);
+export async function* resultBlocks(
+  path: string,
+  options: LineBlockOptions = {},
+): AsyncGenerator<LineBlock, void, undefined> {
   try {
-    for await (const { buffer, start, end } of blocks) {
-      const lines: Buffer[] = [];
-      for (let at = start; at < end; ) {
-        const newline = buffer.indexOf(NEWLINE, at);
-        if (newline > at) lines.push(buffer.subarray(at, newline));
-        at = newline + 1;
-      }
-      yield lines;
-    }
+    yield* lineBlocks(path, options);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** The lines of one result file, block by block, each without its newline. */
+export async function* resultLines(path: string): AsyncGenerator<Buffer[], void, undefined> {
+  for await (const { buffer, start, end } of resultBlocks(path)) {
+    const lines: Buffer[] = [];
+    for (let at = start; at < end; ) {
+      const newline = buffer.indexOf(NEWLINE, at);
+      if (newline > at) lines.push(buffer.subarray(at, newline));
+      at = newline + 1;
+    }
+    yield lines;
   }
 }
 
@@ -51,18 +58,24 @@ export function parseRow<T = unknown>(line: Buffer, where: string, number?: numb
   }
 }
 
-/** The ordinal at the fixed start of a row's line. */
-export function ordinalOf(line: Buffer, where: string): number {
-  let at = ORDINAL_PREFIX.length;
+/** The ordinal at the fixed start of the row's line `bytes[start, end)`. */
+export function ordinalAt(bytes: Buffer, start: number, end: number, where: string): number {
+  const digits = start + ORDINAL_PREFIX.length;
+  let at = digits;
   let ordinal = 0;
-  for (; ; at++) {
-    const digit = (line[at] ?? 0) - ZERO;
+  for (; at < end; at++) {
+    const digit = bytes[at]! - ZERO;
     if (digit < 0 || digit > 9) break;
     ordinal = ordinal * 10 + digit;
   }
-  const whole = at > ORDINAL_PREFIX.length && ORDINAL_PREFIX.compare(line, 0, 11) === 0;
+  const whole = at > digits && ORDINAL_PREFIX.compare(bytes, start, digits) === 0;
   if (!whole) throw damaged(where, undefined, 'a line does not start with its ordinal');
   return ordinal;
+}
+
+/** The same of a line that is a buffer of its own. */
+export function ordinalOf(line: Buffer, where: string): number {
+  return ordinalAt(line, 0, line.length, where);
 }
 
 export function damaged(where: string, line: number | undefined, what: string): MillraceError {

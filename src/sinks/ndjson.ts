@@ -21,6 +21,10 @@ export class NdjsonSink implements LineSink {
     return this.#block.line(line);
   }
 
+  writeLines(lines: Uint8Array): void | Promise<void> {
+    return this.#block.bytes(lines);
+  }
+
   close(): Promise<void> {
     return this.#block.close();
   }

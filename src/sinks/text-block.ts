@@ -30,6 +30,15 @@ export class TextBlock {
     this.#buffer[this.#used++] = 0x0a;
   }
 
+  /** As `text`, for bytes as they are. */
+  bytes(bytes: Uint8Array): void | Promise<void> {
+    // What fills most of a block goes on without a copy here.
+    if (bytes.length > this.#buffer.length / 2) return this.#through(bytes);
+    if (bytes.length > this.#buffer.length - this.#used) return this.#over(bytes);
+    this.#buffer.set(bytes, this.#used);
+    this.#used += bytes.length;
+  }
+
   /** Writes the rest and makes the output whole; an output that cannot be is aborted. */
   async close(): Promise<void> {
     try {
@@ -50,6 +59,11 @@ export class TextBlock {
     const full = this.#buffer.subarray(0, this.#used);
     this.#used = 0;
     await this.#target.write(full);
+  }
+
+  async #through(bytes: Uint8Array): Promise<void> {
+    await this.#flush();
+    await this.#target.write(bytes);
   }
 
   async #over(bytes: Uint8Array): Promise<void> {
