@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Random, seededRandom } from '../../src/core/clock.ts';
 import { compareRows, examine, jobTruth, serviceTruth, violations } from './evidence.ts';
+import { rowsOf, table } from './material.ts';
 import { EmulatorProcess, millrace } from './processes.ts';
 
 export interface KillOptions {
@@ -168,18 +169,4 @@ async function disturbed({ home, source, emulator, random, length, options }: Di
   }
   ended.problems.push(`was not over after ${MOST_RUNS} runs`);
   return ended;
-}
-
-async function rowsOf(home: string): Promise<string> {
-  const path = join(home, 'out.ndjson');
-  return existsSync(path) ? readFile(path, 'utf8') : '';
-}
-
-/** Records with quotes and newlines inside, and a ragged one now and then, which is rejected. */
-function table(records: number): string {
-  const rows = Array.from({ length: records }, (_, n) => {
-    if (n % 40 === 39) return `${n},"ragged",too,many`;
-    return `${n},"No. ${n}: ""good"", said she;\nнет, плохо — 很好 ${'word '.repeat(n % 23)}"`;
-  });
-  return `id,text\n${rows.join('\n')}\n`;
 }

@@ -31,7 +31,10 @@ export const poll: Step = async (context, task, signal) => {
   const { seen, unseen } = await look(context, first.service, live, signal);
   failpoint('poll.listed');
   await context.store.transaction(async (tx) => {
-    await tx.doneTask(task);
+    // A wish that was put meanwhile is fulfilled too: every one is for a poll interval later, and is
+    // put again below with what is live by now.
+    const wish = (await tx.tasks()).find(({ kind, id }) => kind === 'poll' && id === task.id);
+    await tx.doneTask(wish ?? task);
     for (const batch of seen) await observe(tx, context, batch, first.name);
     for (const id of unseen) await overlook(tx, context, id);
     const left = (await tx.batches({ live: true })).filter(({ target }) => names.has(target));
