@@ -41,28 +41,24 @@ export class Files {
     }
   }
 
-  /** Refuses when there is no room for one more input file of this kind. */
-  checkQuota(expiring: boolean): void {
-    this.expire();
-    const { maxFiles, maxFilesWithExpiry } = this.#state.options.switches;
-    let kept = 0;
-    for (const file of this.#state.ledger.files.values()) {
-      if (file.purpose === 'batch' && (file.expiresAt !== null) === expiring) kept += 1;
-    }
-    const max = expiring ? maxFilesWithExpiry : maxFiles;
-    if (kept >= max) throw new WireError(expiring ? 'expiringFileQuota' : 'fileQuota', { max });
-  }
-
-  /** Takes an upload into the service. */
+  /** Takes an upload into the service, if its quota has room. */
   async add(received: ReceivedFile): Promise<FileRecord> {
     const { options, ledger } = this.#state;
     const { switches, clock } = options;
     const id = inputFileId(switches);
-    await rename(received.path, contentPath(this.#state, id));
+    const path = contentPath(this.#state, id);
+    await rename(received.path, path);
+    const life = received.lifeSeconds ?? switches.inputLifeSeconds;
+    try {
+      // No await from here to the commit, so that two uploads cannot both take the last place.
+      this.#checkQuota(life !== null);
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
     const now = clock.now();
     const number = ledger.nextFileNumber();
     const faults = this.#faults.forFile(number);
-    const life = received.lifeSeconds ?? switches.inputLifeSeconds;
     let pending = draw(switches.pendingSeconds, randomFor(this.#state, `file ${number}`));
     let visibleAt = now;
     for (const fault of faults) {
@@ -155,6 +151,18 @@ export class Files {
         if (!wanted.has(id)) await rm(join(directory, folder, name), { force: true });
       }
     }
+  }
+
+  /** Refuses when there is no room for one more input file of this kind. */
+  #checkQuota(expiring: boolean): void {
+    this.expire();
+    const { maxFiles, maxFilesWithExpiry } = this.#state.options.switches;
+    let kept = 0;
+    for (const file of this.#state.ledger.files.values()) {
+      if (file.purpose === 'batch' && (file.expiresAt !== null) === expiring) kept += 1;
+    }
+    const max = expiring ? maxFilesWithExpiry : maxFiles;
+    if (kept >= max) throw new WireError(expiring ? 'expiringFileQuota' : 'fileQuota', { max });
   }
 
   #remove(file: FileRecord, to: string): void {

@@ -307,8 +307,9 @@ describe('quota', () => {
       'expires_after.anchor': 'created_at',
     };
     const first = await on.caller.upload('{}');
-    await on.caller.upload('{}');
-    await on.caller.upload('{}');
+    // At the same time, so that a look at the quota and the taking of a place would come apart.
+    const rush = await Promise.all(Array.from({ length: 6 }, () => on.caller.upload('{}')));
+    expect(rush.map(({ status }) => status).sort()).toEqual([201, 201, 400, 400, 400, 400]);
     const full = await on.caller.upload('{}');
     expect(full.status).toBe(400);
     expect(full.json).toEqual({

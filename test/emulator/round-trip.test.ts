@@ -1,5 +1,8 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { startEmulator } from '../../src/emulator/index.ts';
+import { type AccessEntry, startEmulator, type TransitionEntry } from '../../src/emulator/index.ts';
 import { callerOf, GUIDE_LINES } from './help.ts';
 
 describe('a batch from upload to answers', () => {
@@ -26,5 +29,34 @@ describe('a batch from upload to answers', () => {
       'finalizing',
       'completed',
     ]);
+  });
+
+  test('both logs say what happened, in process, to a listener and on disk', async () => {
+    const data = await mkdtemp(join(tmpdir(), 'millrace-test-'));
+    const heard: (AccessEntry | TransitionEntry)[] = [];
+    const emulator = await startEmulator({
+      data,
+      speed: 1_000_000,
+      log: (entry) => heard.push(entry),
+    });
+    const caller = callerOf(`${emulator.url}/openai`, emulator.key);
+    const id = await caller.submit(GUIDE_LINES, { metadata: { shard: 's1' } });
+    await caller.reach(id, 'completed');
+    const [access, events] = [emulator.accessLog(), emulator.eventLog()];
+    await emulator.close();
+    const create = access.find((entry) => entry.call === 'batches.create');
+    expect(create).toMatchObject({ method: 'POST', status: 200, id, faults: [] });
+    expect(create?.path).toBe('/openai/batches?api-version=2024-10-21');
+    const made = events.find((entry) => entry.id === id);
+    expect(made?.detail).toMatchObject({ metadata: { shard: 's1' }, deployment: 'gpt-4o-batch' });
+    const read = async (name: string) =>
+      (await readFile(join(data, name), 'utf8'))
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown);
+    expect(await read('access.ndjson')).toEqual(access);
+    expect(await read('events.ndjson')).toEqual(events);
+    expect(heard).toHaveLength(access.length + events.length);
+    await rm(data, { recursive: true });
   });
 });

@@ -71,7 +71,6 @@ async function receive(
   const heeded = reaches(request, switches.expiresAfterFrom);
   const lifeSeconds = heeded ? expiryOf(fields, switches.expiresAfter) : null;
   const file: ReceivedFile = { filename, bytes, path, purpose, lifeSeconds };
-  files.checkQuota(lifeSeconds !== null);
   return files.add(file);
 }
 
