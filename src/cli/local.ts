@@ -25,11 +25,16 @@ export async function startLocal(
     import('../emulator/index.ts'),
     import('../service/targets.ts'),
   ]);
-  const emulator = await startEmulator({ data, speed: LOCAL_SPEED });
+  const { enqueuedTokens } = options;
+  const emulator = await startEmulator({
+    data,
+    speed: LOCAL_SPEED,
+    ...(enqueuedTokens === undefined ? {} : { enqueuedTokens }),
+  });
   const target = azureOpenAI({
     endpoint: emulator.url,
     apiKey: emulator.key,
-    enqueuedTokens: options.enqueuedTokens,
+    enqueuedTokens,
   });
   return {
     targets: [underOneName(target)],

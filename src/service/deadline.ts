@@ -9,6 +9,7 @@ export class Deadline {
   readonly #ms: number;
   #timer: NodeJS.Timeout | undefined;
   #expired = false;
+  #disposed = false;
 
   /** Starts at once. `ms` is the longest time without a `touch`. */
   constructor(caller: AbortSignal | undefined, ms: number) {
@@ -28,9 +29,13 @@ export class Deadline {
     return this.#expired;
   }
 
-  /** Something moved: counts from zero again, to `ms` or the time given. */
+  /**
+   * Something moved: counts from zero again, to `ms` or the time given. A body may still be pulled
+   * once the try is over; that must not leave a timer which holds up the end of the process.
+   */
   touch(ms = this.#ms): void {
     clearTimeout(this.#timer);
+    if (this.#disposed || this.#controller.signal.aborted) return;
     this.#timer = setTimeout(this.#onTime, ms);
   }
 
@@ -39,13 +44,15 @@ export class Deadline {
     clearTimeout(this.#timer);
   }
 
-  /** Ends the try without a listener or a timer left behind; what still runs of it is cut. */
+  /** Ends the try without a listener or a timer left behind. */
   [Symbol.dispose](): void {
+    this.#disposed = true;
     clearTimeout(this.#timer);
     this.#caller?.removeEventListener('abort', this.#onAbort);
   }
 
   #onAbort = (): void => {
+    clearTimeout(this.#timer);
     this.#controller.abort(this.#caller?.reason);
   };
 
