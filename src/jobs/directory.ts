@@ -1,5 +1,6 @@
+import { lstatSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { UsageError } from '../core/errors.ts';
+import { MillraceError, UsageError } from '../core/errors.ts';
 import { makePrivateDirectory } from '../streams/files.ts';
 
 const JOB_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
@@ -46,6 +47,24 @@ export class JobDirectory {
 
   results(shard: string): string {
     return join(this.path, 'results', `${shard}.ndjson`);
+  }
+
+  /** Throws `symbolic_link` when a file of the job's own was replaced by a link to somewhere else. */
+  refuseLinks(): void {
+    const databases = [this.database, this.lock].flatMap((path) => [
+      path,
+      `${path}-wal`,
+      `${path}-shm`,
+      `${path}-journal`,
+      `${path}.holder`,
+    ]);
+    for (const path of [...databases, this.rejected]) {
+      if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) continue;
+      throw new MillraceError(
+        'symbolic_link',
+        `${path} is a symbolic link and is not followed; remove it or put the file in its place`,
+      );
+    }
   }
 
   async make(): Promise<void> {

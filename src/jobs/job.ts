@@ -83,6 +83,7 @@ export async function openJob(path: string, options: OpenJobOptions = {}): Promi
   const name = jobNameOf(path, options.name);
   if (options.mode === 'open' && !existsSync(directory.database)) throw noJob(directory.path);
   await directory.make();
+  directory.refuseLinks();
   const clock = options.clock ?? systemClock;
   const lock = JobLock.acquire(directory.lock, clock.now());
   try {
@@ -131,6 +132,7 @@ export async function withJobStore<R>(
 ): Promise<R> {
   const directory = new JobDirectory(path);
   if (!existsSync(directory.database)) throw noJob(directory.path);
+  directory.refuseLinks();
   const store = SqliteStore.openExisting(directory.database);
   try {
     return await fn(store, directory);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { errorMessage, MillraceError } from '../core/errors.ts';
+import { storeError } from '../state/sqlite/errors.ts';
 
 /**
  * One process at a time holds a job. The lock is SQLite's exclusive lock on a small file of its own:
@@ -16,7 +17,7 @@ export class JobLock {
 
   /** Throws `job_locked` while another process, or another Job of this one, holds it. */
   static acquire(path: string, now: number): JobLock {
-    const database = new DatabaseSync(path, { timeout: 0 });
+    const database = open(path);
     try {
       database.exec('BEGIN EXCLUSIVE');
       writeFileSync(holderPath(path), `process ${process.pid}, ${new Date(now).toISOString()}\n`, {
@@ -26,12 +27,20 @@ export class JobLock {
     } catch (error) {
       database.close();
       if (errorMessage(error).includes('locked')) throw held(path);
-      throw error;
+      throw storeError(error, path);
     }
   }
 
   release(): void {
     this.#database.close();
+  }
+}
+
+function open(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: 0 });
+  } catch (error) {
+    throw storeError(error, path);
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   TaskKind,
 } from '../../core/job.ts';
 import type { JobRow, Reader, ShardFilter, Store, Totals, Transaction } from '../../core/store.ts';
+import { storeError } from './errors.ts';
 import { JobTables, TaskTables } from './jobs.ts';
 import { migrate, requireVersion } from './migrations.ts';
 import { QuotaTables } from './quota.ts';
@@ -31,34 +32,37 @@ export class SqliteStore implements Store {
   readonly #rows: Rows;
   #tail: Promise<unknown> = Promise.resolve();
 
-  private constructor(database: DatabaseSync) {
+  readonly #path: string;
+
+  private constructor(database: DatabaseSync, path: string) {
     this.#database = database;
+    this.#path = path;
     this.#rows = new Rows(database);
   }
 
   /** Opens or creates the file and brings it to this release's schema. */
   static open(path: string): SqliteStore {
-    const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    const database = openDatabase(path);
     try {
       // FULL: a transaction that resolved survives a power cut, not only a crash of the process.
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
       migrate(database, path);
-      return new SqliteStore(database);
+      return new SqliteStore(database, path);
     } catch (error) {
       database.close();
-      throw error;
+      throw storeError(error, path);
     }
   }
 
   /** Opens an existing file without changing its schema: for `status`, `report`, and `cancel`. */
   static openExisting(path: string): SqliteStore {
-    const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    const database = openDatabase(path);
     try {
       requireVersion(database, path);
-      return new SqliteStore(database);
+      return new SqliteStore(database, path);
     } catch (error) {
       database.close();
-      throw error;
+      throw storeError(error, path);
     }
   }
 
@@ -77,8 +81,8 @@ export class SqliteStore implements Store {
 
   #serially<R>(begin: string, fn: (tx: Transaction) => R | Promise<R>): Promise<R> {
     const run = async () => {
-      this.#database.exec(begin);
       try {
+        this.#database.exec(begin);
         const result = await fn(this.#rows);
         if (begin === WRITE) failpoint('commit.before');
         this.#database.exec('COMMIT');
@@ -86,12 +90,20 @@ export class SqliteStore implements Store {
         return result;
       } catch (error) {
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-        throw error;
+        throw storeError(error, this.#path);
       }
     };
     const result = this.#tail.then(run);
     this.#tail = result.catch(() => undefined);
     return result;
+  }
+}
+
+function openDatabase(path: string): DatabaseSync {
+  try {
+    return new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  } catch (error) {
+    throw storeError(error, path);
   }
 }
 
