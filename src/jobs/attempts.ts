@@ -3,9 +3,14 @@ import type { Shard } from '../core/job.ts';
 import type { Target } from '../core/service.ts';
 import type { Transaction } from '../core/store.ts';
 import { type Context, heldTokensOf, jobRow, log } from './context.ts';
+import { limitIn } from './quota-words.ts';
 
 /** After how many lonely refusals in a row a shard is cut in two. */
-const LONELY_REFUSALS_BEFORE_SPLIT = 2;
+const LONELY_REFUSALS = 2;
+/** The same where the stated limit, or what was admitted before, says that there should be room. */
+const LONELY_REFUSALS_WITHIN_LIMIT = 20; // about 50 min at the default of 60 s a poll
+/** The same for a single record, which then fails. */
+const LONELY_REFUSALS_OF_A_ROW = 100; // about 4 h
 
 /** A target whose quota others have is asked again after at most so many polls, and a jitter. */
 const MOST_POLLS_WAITED = 2;
@@ -83,25 +88,23 @@ export async function putBack(
 
 /**
  * The deployment's queue is full, which others share: back-pressure, not a failure. The effective
- * limit becomes what was in flight, never below one shard. A shard that is refused alone, twice,
- * is cut in two; but when the target has admitted as much before, somebody else has the quota, and
- * the shard waits, longer each time.
+ * limit becomes what was in flight, never below one shard. A shard that is refused alone too often
+ * is cut in two. `words` are the service's.
  */
 export async function backOff(
   tx: Transaction,
   context: Context,
   shard: Shard,
   target: Target,
+  words: string,
 ): Promise<void> {
   const now = context.clock.now();
   const own = heldTokensOf(shard, target);
   const inFlight = (await tx.heldTokens(target.name)) - own;
   const lonely = inFlight <= 0;
   const lonelyRefusals = lonely ? shard.lonelyRefusals + 1 : shard.lonelyRefusals;
-  const polls = Math.min(MOST_POLLS_WAITED, 2 ** Math.max(0, lonelyRefusals - 1));
-  const readyAt = Math.ceil(
-    now + context.settings.pollIntervalMs * polls * (1 + context.random() / polls),
-  );
+  const polls = Math.min(MOST_POLLS_WAITED, Math.max(1, lonelyRefusals)) + context.random();
+  const readyAt = Math.ceil(now + context.settings.pollIntervalMs * polls);
   const row = (await tx.targets()).find(({ name }) => name === target.name);
   if (row !== undefined) {
     await tx.updateTarget(target.name, row.version, {
@@ -110,9 +113,28 @@ export async function backOff(
     });
   }
   await putBack(tx, context, shard, { code: 'token_limit_exceeded', readyAt, lonelyRefusals });
-  if (lonelyRefusals < LONELY_REFUSALS_BEFORE_SPLIT) return;
-  if (await admittedBefore(tx, target, own)) return;
-  await tx.putTask('split', shard.name, now);
+  const patience = await refusalsBeforeSplit(tx, shard, target, own, words);
+  if (lonelyRefusals >= patience) await tx.putTask('split', shard.name, now);
+}
+
+/**
+ * How often a shard is refused alone before it is cut in two. A limit that could admit it means that
+ * somebody else has the quota, which comes back: waiting costs nothing, and cutting would go on down
+ * to single records, which would fail.
+ */
+async function refusalsBeforeSplit(
+  tx: Transaction,
+  shard: Shard,
+  target: Target,
+  own: number,
+  words: string,
+): Promise<number> {
+  const named = limitIn(words);
+  // The true count is below ours: a limit that is named between the two may still be too low.
+  if (named !== null) return named >= own ? Number.POSITIVE_INFINITY : LONELY_REFUSALS;
+  const trusted = (target.enqueuedTokens ?? 0) >= own || (await admittedBefore(tx, target, own));
+  if (!trusted) return LONELY_REFUSALS;
+  return shard.requests === 1 ? LONELY_REFUSALS_OF_A_ROW : LONELY_REFUSALS_WITHIN_LIMIT;
 }
 
 /** Whether a batch of at least so many tokens got through the target's queue in this job. */

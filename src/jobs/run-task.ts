@@ -8,7 +8,7 @@ import { type Context, jobRow, log, type Step } from './context.ts';
 const STEP_RETRY = {
   tries: Number.POSITIVE_INFINITY,
   baseMs: 1000, // 1 s
-  maxMs: 5 * 60 * 1000, // 5 min
+  maxMs: 2 * 60 * 1000, // 2 min: after an outage, work goes on within three polls
 };
 
 /** The poll interval that the waits above are meant for. */

@@ -171,9 +171,8 @@ async function ended(
     completed: batch.completed,
     failed: batch.failed,
   });
-  if (batch.errors.some(({ code }) => code === 'token_limit_exceeded')) {
-    return backOff(tx, context, shard, target);
-  }
+  const refusal = batch.errors.find(({ code }) => code === 'token_limit_exceeded');
+  if (refusal !== undefined) return backOff(tx, context, shard, target, refusal.message);
   await tx.updateHold(shard.name, shard.attempt, { releasedAt: now });
   await tx.moveShard(shard.name, shard.version, { state: 'ended', note: null });
   await tx.putTask('collect', shard.name, now);

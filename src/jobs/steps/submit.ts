@@ -191,7 +191,7 @@ async function refused(
       await tx.moveShard(shard.name, shard.version, { intentAt: null });
       await tx.putTask('submit', shard.name, later);
     } else if (error.code === 'token_limit_exceeded') {
-      await backOff(tx, context, shard, target);
+      await backOff(tx, context, shard, target, error.message);
     } else if (error.status === 401 || error.status === 403) {
       await tx.moveShard(shard.name, shard.version, { intentAt: null });
       await tx.putTask('submit', shard.name, later);

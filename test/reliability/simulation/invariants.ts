@@ -58,6 +58,13 @@ export async function checkEnd(
   return broken;
 }
 
+/** The most tries that any row of a job that is over took. */
+export async function mostAttempts(job: Job): Promise<number> {
+  const shards = await job.store.read((tx) => tx.shards({ joinedAfter: 0 }));
+  const rows = [...(await rowsOf(job, shards)).values()].flat();
+  return Math.max(0, ...rows.map(({ attempts }) => attempts.length));
+}
+
 async function rowsOf(job: Job, shards: readonly Shard[]): Promise<Map<number, ResultRow[]>> {
   const rows = new Map<number, ResultRow[]>();
   for (const { name } of shards) {

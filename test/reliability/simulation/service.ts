@@ -55,13 +55,15 @@ export interface SimBatch {
 
 /** What one service is like. */
 export interface Manner {
-  readonly limit: number;
+  limit: number;
   readonly order: 'newest' | 'oldest' | 'shuffled';
   readonly refuses: boolean;
   readonly honoursRange: boolean;
   /** Tokens that somebody else has, until faults end. */
-  readonly foreign: number;
+  foreign: number;
   readonly maxFiles: number;
+  /** Whether a refusal for tokens names the limit. */
+  readonly talkative: boolean;
 }
 
 /**
@@ -76,6 +78,8 @@ export class SimService implements BatchService {
   readonly batches: SimBatch[] = [];
   /** Times of each call by name, on the service's clock. */
   readonly calls: { readonly name: string; readonly at: number }[] = [];
+  /** Refuses a call, by its name, or lets it through with null. */
+  weather: (name: string) => ServiceError | null = () => null;
   /** Promises that a call broke, in words. */
   readonly violations: string[] = [];
   readonly #world: World;
@@ -223,6 +227,9 @@ export class SimService implements BatchService {
     world.now += world.between(5, 300);
     if (world.fault() && world.chance(0.2)) world.now += world.between(0, 2 * MINUTE_MS);
     await world.point();
+    this.calls.push({ name, at: world.now });
+    const weather = this.weather(name);
+    if (weather !== null) throw weather;
     if (world.fault()) {
       throw world.pick([
         () => unsent(),
@@ -232,7 +239,6 @@ export class SimService implements BatchService {
         () => refused(409, 'conflict', true),
       ])();
     }
-    this.calls.push({ name, at: world.now });
     this.settle();
     const result = effect();
     await world.point();
@@ -275,10 +281,12 @@ export class SimService implements BatchService {
     const shard = wanted.metadata.millrace_shard ?? '';
     const attempt = Number(wanted.metadata.millrace_attempt);
     const tokens = Math.ceil(this.#tokensOf(shard) * world.between(1, 1.64));
-    const foreign = world.faulty ? this.#manner.foreign : 0;
-    const taken = this.enqueued() + foreign;
+    const taken = this.enqueued() + this.#manner.foreign;
     const charged = taken + tokens <= this.#manner.limit;
-    if (!charged && this.#manner.refuses) throw refused(400, 'token_limit_exceeded', true);
+    const words = this.#manner.talkative ? `the configured limit of ${this.#manner.limit}` : '';
+    if (!charged && this.#manner.refuses) {
+      throw refused(400, 'token_limit_exceeded', true, words);
+    }
     const late = world.faulty && world.chance(0.25) ? world.between(0, 5 * MINUTE_MS) : 0;
     const batch: SimBatch = {
       id: `batch_${this.#id()}`,
@@ -294,7 +302,7 @@ export class SimService implements BatchService {
       status: 'validating',
       dueAt: world.now + world.between(0, 5 * MINUTE_MS),
       fate: 'completed',
-      errors: charged ? [] : [error('token_limit_exceeded')],
+      errors: charged ? [] : [{ ...error('token_limit_exceeded'), message: words }],
       output: null,
       error: null,
       endedAt: null,
@@ -401,7 +409,7 @@ function error(code: string, line: number | null = null): BatchError {
   return { code, message: `${code} (simulated)`, line, param: null };
 }
 
-function refused(
+export function refused(
   status: number,
   code: string,
   retryable: boolean,

@@ -11,9 +11,9 @@ import { type Job, openJob } from '../../../src/jobs/job.ts';
 import { prepareJob } from '../../../src/jobs/prepare.ts';
 import { type Failures, runTask, taskKey } from '../../../src/jobs/run-task.ts';
 import { begin } from '../../../src/jobs/submission.ts';
-import { checkAlways, checkEnd } from './invariants.ts';
-import { SimService } from './service.ts';
-import { Crash, World } from './world.ts';
+import { checkAlways, checkEnd, mostAttempts } from './invariants.ts';
+import { type Manner, SimService } from './service.ts';
+import { Crash, type Odds, World } from './world.ts';
 
 const MINUTE_MS = 60 * 1000;
 const POLL_MS = DEFAULT_SETTINGS.pollIntervalMs;
@@ -34,6 +34,11 @@ export interface SimulationOptions {
   readonly root: string;
   /** Takes the place of a step, to see that a broken one is found. */
   readonly step?: Step;
+  /** No fault is drawn: only the weather troubles the service, until then. */
+  readonly stormMinutes?: number;
+  /** Called before every step, to change the service as time goes by. */
+  readonly weather?: (service: SimService, minute: number, ways: Manner) => void;
+  readonly manner?: Partial<Manner>;
   readonly trace?: (line: string) => void;
 }
 
@@ -45,6 +50,14 @@ export interface SimulationReport {
   readonly batches: number;
   readonly duplicates: number;
   readonly rows: number;
+  readonly ok: number;
+  readonly shards: number;
+  /** Virtual minutes from the first step to the last. */
+  readonly minutes: number;
+  /** The most calls in any virtual minute. */
+  readonly callsAMinute: number;
+  /** The most tries that any row took. */
+  readonly mostAttempts: number;
 }
 
 export interface SimRecord {
@@ -72,23 +85,34 @@ async function simulateIn(
   random: Random,
   options: SimulationOptions,
 ): Promise<SimulationReport> {
-  const odds = { fault: random() * 0.12, crash: random() * 0.03, interleave: random() * 0.3 };
-  const world = new World(random, odds, (5 + random() * 75) * MINUTE_MS);
+  const { stormMinutes } = options;
+  const odds: Odds =
+    stormMinutes === undefined
+      ? { fault: random() * 0.12, crash: random() * 0.03, interleave: random() * 0.3 }
+      : { fault: 0, crash: 0, interleave: 0.1 };
+  const faultsMs = stormMinutes === undefined ? (5 + random() * 75) * MINUTE_MS : 0;
+  const world = new World(random, odds, faultsMs);
   const job = await openJob(path, { clock: world.clock, random });
   try {
     const records = await prepare(job, world);
     const shards = await job.store.read((tx) => tx.shards());
-    const run = new Run(job, world, manner(world, shards), options);
+    const run = new Run(job, world, { ...manner(world, shards), ...options.manner }, options);
     const { violations, steps } = await run.toItsEnd();
     violations.push(...(await checkEnd(job, run.service, records)));
+    const { duplicateSubmissions, ok } = await job.store.read((tx) => tx.totals());
     return {
       seed,
       violations: [...violations, ...run.service.violations],
       steps,
       crashes: world.crashes,
       batches: run.service.batches.length,
-      duplicates: (await job.store.read((tx) => tx.totals())).duplicateSubmissions,
+      duplicates: duplicateSubmissions,
       rows: records.length,
+      ok,
+      shards: shards.length,
+      minutes: run.minutes,
+      callsAMinute: mostAMinute(run.service.calls.map(({ at }) => at)),
+      mostAttempts: await mostAttempts(job),
     };
   } finally {
     await job.close();
@@ -109,7 +133,7 @@ async function prepare(job: Job, world: World): Promise<SimRecord[]> {
 }
 
 /** A quota that the largest shard fits into, and a service with its own ways. */
-function manner(world: World, shards: readonly Shard[]) {
+function manner(world: World, shards: readonly Shard[]): Manner {
   const largest = Math.max(...shards.map(({ tokens }) => Math.ceil(tokens * 1.64)));
   const limit = Math.ceil(largest * world.between(0.8, 3.5));
   return {
@@ -119,6 +143,7 @@ function manner(world: World, shards: readonly Shard[]) {
     honoursRange: world.chance(0.5),
     foreign: world.chance(0.3) ? world.random() * limit : 0,
     maxFiles: world.pick([3, 6, 40]),
+    talkative: world.chance(0.5),
   };
 }
 
@@ -128,6 +153,10 @@ class Run {
   readonly #world: World;
   readonly #options: SimulationOptions;
   readonly #target: Target;
+  readonly #ways: Manner;
+  readonly #begunAt: number;
+  /** From here on, what ends is collected within three polls. */
+  readonly #calmAt: number;
   readonly #tokens = new Map<string, number>();
   readonly #running = new Map<string, Task>();
   readonly #violations: string[] = [];
@@ -142,6 +171,12 @@ class Run {
     this.#job = job;
     this.#world = world;
     this.#options = options;
+    this.#ways = ways;
+    this.#begunAt = world.now;
+    this.#calmAt =
+      options.stormMinutes === undefined
+        ? world.faultsEndAt + CALM_MS
+        : world.now + options.stormMinutes * MINUTE_MS;
     this.service = new SimService(world, ways, (shard) => this.#tokens.get(shard) ?? 0);
     this.#target = {
       name: 'default',
@@ -158,6 +193,9 @@ class Run {
     while (this.#steps < MOST_STEPS) {
       const { state } = (await this.#job.store.read((tx) => tx.job())) ?? {};
       if (state === 'finished') return { violations: this.#violations, steps: this.#steps };
+      this.#options.weather?.(this.service, this.minutes, this.#ways);
+      // Somebody else has tokens until faults end, unless the weather says otherwise.
+      if (!this.#world.faulty && this.#options.weather === undefined) this.#ways.foreign = 0;
       try {
         if (state === 'paused') await this.#start();
         if (!(await this.#one()) && !(await this.#wait())) {
@@ -181,6 +219,10 @@ class Run {
     }
     if (this.#steps >= MOST_STEPS) this.#violations.push(`not over after ${MOST_STEPS} steps`);
     return { violations: this.#violations, steps: this.#steps };
+  }
+
+  get minutes(): number {
+    return (this.#world.now - this.#begunAt) / MINUTE_MS;
   }
 
   #newProcess(): Context {
@@ -264,10 +306,10 @@ class Run {
     for (const { name, tokens } of shards) this.#tokens.set(name, tokens);
     this.#violations.push(...checkAlways(this.#seen, shards, held, this.#target.enqueuedTokens));
     for (const { id, endedAt } of this.service.batches) {
-      if (endedAt === null || endedAt < this.#world.faultsEndAt + CALM_MS) continue;
-      if (this.#world.now - endedAt <= 3 * POLL_MS) continue;
-      const late = shards.find(({ batchId, state }) => batchId === id && IN_SERVICE.has(state));
-      if (late !== undefined) this.#violations.push(`I12: ${late.name} ended long ago`);
+      const late = this.#world.now - Math.max(endedAt ?? Infinity, this.#calmAt);
+      if (late <= 3 * POLL_MS) continue;
+      const shard = shards.find(({ batchId, state }) => batchId === id && IN_SERVICE.has(state));
+      if (shard !== undefined) this.#violations.push(`I12: ${shard.name} ended ${late} ms ago`);
     }
     this.#seen = new Map(shards.map((shard) => [shard.name, shard]));
     if (this.#violations.length > 20) this.#steps = MOST_STEPS;
@@ -282,4 +324,13 @@ class Run {
 
 function sum(items: readonly { readonly tokens: number }[]): number {
   return items.reduce((total, { tokens }) => total + tokens, 0);
+}
+
+function mostAMinute(times: readonly number[]): number {
+  const minutes = new Map<number, number>();
+  for (const at of times) {
+    const minute = Math.floor(at / MINUTE_MS);
+    minutes.set(minute, (minutes.get(minute) ?? 0) + 1);
+  }
+  return Math.max(0, ...minutes.values());
 }
