@@ -36,7 +36,7 @@ async function rowsFile(rows: number): Promise<string> {
   return path;
 }
 
-async function run(rows: number, workers: string): Promise<Watched> {
+async function run(rows: number): Promise<Watched> {
   const source = await rowsFile(rows);
   const folder = mkdtempSync(join(DATA, 'memory-'));
   const emulator = await startEmulatorProcess([
@@ -78,7 +78,7 @@ const count = (text: string) => Number(text.replace(/k$/, '000'));
 const points: MemoryResult['points'] = [];
 for (const size of sizes.length > 0 ? sizes : ['10k', '100k', '300k']) {
   const { stderr, ...watched } =
-    what === 'prepare' ? await prepare(size, '2') : await run(count(size), '2');
+    what === 'prepare' ? await prepare(size, '2') : await run(count(size));
   if (watched.code !== 0) throw new Error(`${what} ${size} ended with ${watched.code}: ${stderr}`);
   points.push({ size, ...watched });
   process.stdout.write(

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { built } from './build.ts';
 
-const BIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'bin.ts');
+const BIN = join(built(), 'cli', 'bin.js');
 const LOOK_MS = 100; // 100 ms
 
 export interface Watched {

@@ -10,6 +10,9 @@ import type { OpenRequest } from './request.ts';
 import type { OpenSource } from './sources.ts';
 import { WorkerPool } from './workers/pool.ts';
 
+/** At the speed of exact counts a thread of its own saves about as much as it costs below this. */
+const BYTES_PER_WORKER = 64 * 1024 * 1024; // 64 MiB
+
 /** A partition whose place among the job's records is known. */
 interface Placed {
   readonly partition: Partition;
@@ -43,19 +46,22 @@ export async function preparePartitions<T>(
   const settings = { directory: job.directory.path, jobName: job.name, limits, strict, count };
   const { baseModel } = options;
   const descriptions = sources.map(({ description }) => description);
-  const threads = threadsFor(rows, sources, request, options.workers);
-  const pool =
-    threads < 2
-      ? null
-      : new WorkerPool(threads, { settings, request: request.portable, baseModel, descriptions });
+  const workers = workersFor(rows, sources, request, options.workers);
+  // This thread is the first worker; a thread of its own is started for each further one.
+  const { portable } = request;
+  const task = { settings, request: portable, baseModel, descriptions };
+  const pool = new WorkerPool(workers - 1, task);
   const here = new PartitionSealer(settings, sources, request, baseModel);
   const running = new Map<number, Promise<void>>();
   const failures: { index: number; error: unknown }[] = [];
 
-  const prepare = async ({ partition, ordinal, row }: Placed, index: number): Promise<void> => {
-    const jumps = pool !== null && inFile(sources, partition);
-    const seal: Seal = (placed, head, onSeal) =>
-      (jumps ? pool : here).seal(placed, { row, head, onSeal, signal });
+  let busyHere = false;
+  const prepare = async (
+    { partition, ordinal, row }: Placed,
+    index: number,
+    sealer: Pick<PartitionSealer, 'seal'>,
+  ): Promise<void> => {
+    const seal: Seal = (placed, head, onSeal) => sealer.seal(placed, { row, head, onSeal, signal });
     const placed = await place(job, partition, ordinal);
     rows[index] = await preparePartition(job, placed, seal, {
       request: { ...request.spec, baseModel: baseModel ?? null },
@@ -67,16 +73,22 @@ export async function preparePartitions<T>(
     for (;;) {
       signal.throwIfAborted();
       const known = (await job.store.read(jobRow)).spec.request !== null;
-      const slots = known ? Math.max(threads, 1) : 1;
+      const slots = known ? workers : 1;
       for (const [index, placed] of ready(rows)) {
         if (running.size >= slots) break;
         if (running.has(index)) continue;
-        const run = prepare(placed, index)
+        if (busyHere && !inFile(sources, placed.partition)) continue;
+        const sealer = busyHere ? pool : here;
+        busyHere = true;
+        const run = prepare(placed, index, sealer)
           .catch((error: unknown) => {
             failures.push({ index, error });
             failed.abort(error);
           })
-          .finally(() => running.delete(index));
+          .finally(() => {
+            running.delete(index);
+            if (sealer === here) busyHere = false;
+          });
         running.set(index, run);
       }
       if (running.size === 0) break;
@@ -87,7 +99,7 @@ export async function preparePartitions<T>(
     failed.abort(error);
   } finally {
     await Promise.allSettled(running.values());
-    await pool?.close();
+    await pool.close();
   }
   throwFirst(failures, options.signal);
 }
@@ -109,19 +121,28 @@ function* ready(rows: readonly Partition[]): Generator<[number, Placed]> {
   }
 }
 
-/** Threads that have something to do: 0 for all in this one. */
-function threadsFor(
+/**
+ * Workers that have something to do. Unless their number was given, one more is worth its memory and
+ * its start only for so many bytes more.
+ */
+function workersFor(
   rows: readonly Partition[],
   sources: readonly OpenSource[],
   request: OpenRequest,
-  workers: number = availableParallelism(),
+  given: number | undefined,
 ): number {
-  if (!Number.isSafeInteger(workers) || workers < 1) {
+  if (given !== undefined && (!Number.isSafeInteger(given) || given < 1)) {
     throw new UsageError('the number of workers must be a positive whole number');
   }
-  if (request.portable === null) return 0;
+  if (request.portable === null) return 1;
   const open = rows.filter((row) => row.state !== 'prepared' && inFile(sources, row));
-  return Math.min(workers, open.length);
+  const bytes = open.reduce((sum, row) => sum + bytesOf(sources, row), 0);
+  const worth = Math.min(availableParallelism(), Math.floor(bytes / BYTES_PER_WORKER));
+  return Math.max(1, Math.min(given ?? worth, open.length));
+}
+
+function bytesOf(sources: readonly OpenSource[], { source, start, end }: Partition): number {
+  return (end ?? sources[source]?.description?.bytes ?? 0) - start;
 }
 
 /** Whether another thread can read it as well: a file by its name, not this process's input. */

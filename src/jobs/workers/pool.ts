@@ -13,6 +13,12 @@ const THREAD = new URL(
 );
 
 /**
+ * A worker's objects live no longer than a block: a small young generation holds them, where the
+ * engine would let it grow to many times that.
+ */
+const LIMITS = { maxYoungGenerationSizeMb: 8 };
+
+/**
  * Threads that prepare partitions, one each at a time, started when there is something to do. A worker
  * writes its own shard files; what the job remembers is written here. Close it, whatever happened.
  */
@@ -55,7 +61,7 @@ export class WorkerPool {
     if (this.#all.length >= this.#size) {
       throw new MillraceError('worker_failed', 'more partitions at a time than threads');
     }
-    const worker = new Worker(THREAD, { workerData: this.#task });
+    const worker = new Worker(THREAD, { workerData: this.#task, resourceLimits: LIMITS });
     this.#all.push(worker);
     return worker;
   }
