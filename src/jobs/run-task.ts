@@ -1,4 +1,4 @@
-import { errorMessage, FenceError, isAbort, MillraceError, ServiceError } from '../core/errors.ts';
+import { FenceError, isAbort, MillraceError, ServiceError } from '../core/errors.ts';
 import type { Task } from '../core/job.ts';
 import { backoffMs } from '../core/retry.ts';
 import { advance } from './advance.ts';
@@ -74,7 +74,8 @@ function again(context: Context, task: Task, waitMs: number, code?: string): Pro
   });
 }
 
-async function pause(context: Context, reason: string): Promise<void> {
+/** Gives whether it could be noted. */
+async function pause(context: Context, reason: string): Promise<boolean> {
   try {
     await context.store.transaction(async (tx) => {
       const job = await jobRow(tx);
@@ -82,8 +83,9 @@ async function pause(context: Context, reason: string): Promise<void> {
       await tx.updateJob(job.version, { state: 'paused', pause: reason });
       await log(tx, context, 'paused', 'job', { code: 'disk_full' });
     });
-  } catch (error) {
-    // The store may lie on the same full disk: then the error itself has to say it.
-    process.emitWarning(`the pause could not be noted: ${errorMessage(error)}`);
+    return true;
+  } catch {
+    // The store may lie on the same full disk; the error that is thrown says it in any case.
+    return false;
   }
 }
