@@ -1,6 +1,12 @@
 // Real text for the benchmarks, from what this machine has installed: npm packages, and on Debian its
-// manual pages, message catalogues and Python library. Fixed order, so that runs can be compared.
-import { globSync, readFileSync } from 'node:fs';
+// documentation, manual pages, message catalogues, headers and Python library. Fixed order, no file
+// twice, so that runs can be compared. More of it, and more languages, from packages unpacked (`apt-get
+// download NAME`, `dpkg -x`) into bench/data/text: gnome-user-docs, installation-guide-amd64,
+// debian-handbook, developers-reference, wordnet-base, dict-gcide, dict-foldoc, bible-kjv-text,
+// fortunes, fortunes-ru, fortunes-zh, manpages-LANGUAGE, libreoffice-l10n-LANGUAGE.
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { globSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { seededRandom } from '../src/core/clock.ts';
@@ -11,40 +17,47 @@ export type Kind = 'english' | 'scripts' | 'code' | 'base64';
 const MIX: Record<Kind, number> = { english: 0.6, scripts: 0.22, code: 0.15, base64: 0.03 };
 
 const MODULES = join(import.meta.dirname, '../node_modules');
+const ROOTS = `{,${join(import.meta.dirname, 'data/text')}}`;
 
-const LANGUAGES = 'ja,zh_CN,zh_TW,ru,uk,ko,el,hi,ar,he,th,de,fr,es,pl,pt_BR,cs,tr,vi,ta';
+const LANGUAGES =
+  '{ja,zh,zh_CN,zh-CN,zh_TW,ru,uk,ko,el,hi,ar,he,th,de,fr,es,pl,pt_BR,pt-BR,it,cs,tr,vi,ta,sr}';
 
-const sources: Record<Kind, () => Generator<string>> = {
-  *english() {
-    yield* files('/usr/share/man/man[1-8]/*.gz');
-    yield* files(`${MODULES}/**/*.md`);
-    yield* files('/usr/share/doc/**/*{README,NEWS,changelog,copyright}*');
-    yield* files('/usr/share/perl/**/*.pod');
-  },
-  *scripts() {
-    const catalogues = globSync(`/usr/share/locale/{${LANGUAGES}}/LC_MESSAGES/*.mo`);
-    for (const file of shuffled(catalogues)) yield translations(readFileSync(file));
-    yield* files('/usr/share/man/{ja,zh_CN,zh_TW,ko,ru,uk,de,fr,pl}/man*/*.gz');
-  },
-  *code() {
-    yield* files(`${MODULES}/**/*.{ts,mts,cts}`);
-    yield* files('/usr/lib/python3*/**/*.py');
-    yield* files(`${MODULES}/**/src/**/*.{js,mjs}`);
-    yield* files(`${MODULES}/**/{lib,dist}/**/*.js`);
-  },
-  *base64() {
-    const binaries = ['/usr/lib/x86_64-linux-gnu/*.so.*', `${MODULES}/**/*.wasm`];
-    for (const file of globSync(binaries)) {
-      yield readFileSync(file).toString('base64').replace(/.{76}/g, '$&\n');
-    }
-  },
+/** Of a longer file only so much is taken: a dictionary must not be the whole English language. */
+const MAX_FILE_BYTES = 1024 * 1024; // 1 MiB
+
+const patterns: Record<Kind, readonly string[]> = {
+  english: [
+    `${ROOTS}/usr/share/man/man[1-8]/!(gcloud*).gz`,
+    `${ROOTS}/usr/share/doc/**/*{README,NEWS,changelog,copyright,.txt}*`,
+    `${ROOTS}/usr/share/doc/**/{en,en-US}/**/*.html`,
+    `${ROOTS}/usr/share/help/C/**/*.page`,
+    `${ROOTS}/usr/share/{dictd,wordnet,games/fortunes}/*{.dz,data.*,[a-z]}`,
+    '/usr/share/perl/**/*.pod',
+    `${MODULES}/**/*.md`,
+  ],
+  scripts: [
+    `${ROOTS}/usr/share/locale/${LANGUAGES}/LC_MESSAGES/*.mo`,
+    `${ROOTS}/usr/lib/libreoffice/program/resource/*/LC_MESSAGES/*.mo`,
+    `${ROOTS}/usr/share/man/${LANGUAGES}/man*/*.gz`,
+    `${ROOTS}/usr/share/help/${LANGUAGES}/**/*.page`,
+    `${ROOTS}/usr/share/doc/**/${LANGUAGES}/*.html`,
+    `${ROOTS}/usr/share/games/fortunes/{ru,zh}/*`,
+  ],
+  code: [
+    '/usr/lib/python3*/**/*.py',
+    '/usr/share/perl/**/*.p[lm]',
+    `/usr/include/**/*.{h,hpp}`,
+    `${MODULES}/**/{src,lib,dist}/**/*.{js,mjs,cjs}`,
+    `${MODULES}/**/*.ts`,
+  ],
+  base64: ['/usr/{bin,lib/x86_64-linux-gnu}/*', `${MODULES}/**/*.wasm`],
 };
 
 /** Records of about 1 kB, `bytes` in all, or as much as there is. */
 export function corpus(kind: Kind | 'mixed', bytes: number): string[] {
-  if (kind !== 'mixed') return take(sources[kind](), bytes);
+  if (kind !== 'mixed') return take(texts(kind), bytes);
   const kinds = Object.keys(MIX) as Kind[];
-  return shuffled(kinds.flatMap((one) => take(sources[one](), bytes * MIX[one])));
+  return shuffled(kinds.flatMap((one) => take(texts(one), bytes * MIX[one])));
 }
 
 export function utf8Bytes(records: readonly string[]): number {
@@ -68,15 +81,30 @@ function take(texts: Iterable<string>, bytes: number): string[] {
   return records;
 }
 
-function* files(pattern: string): Generator<string> {
+function* texts(kind: Kind): Generator<string> {
   // A vocabulary is no text.
   const exclude = (name: string) => name.endsWith('gpt-tokenizer') || name.endsWith('tiktoken');
-  for (const file of shuffled(globSync(pattern, { exclude }))) {
-    const bytes = readFileSync(file);
-    const plain = file.endsWith('.gz') ? gunzipSync(bytes) : bytes;
-    // What is binary after all is left out.
-    if (!plain.subarray(0, 4096).includes(0)) yield plain.toString('utf8');
+  const seen = new Set<string>();
+  for (const path of shuffled(globSync(patterns[kind], { exclude }))) {
+    if (!lstatSync(path).isFile()) continue;
+    const file = readFileSync(path);
+    const hash = createHash('sha1').update(file).digest('base64');
+    if (seen.has(hash)) continue;
+    seen.add(hash);
+    yield text(kind, path, file);
   }
+}
+
+function text(kind: Kind, path: string, file: Buffer): string {
+  if (kind === 'base64') {
+    return file.toString('base64', 0, MAX_FILE_BYTES).replace(/.{76}/g, '$&\n');
+  }
+  if (path.endsWith('.mo')) return translations(file);
+  const plain = /\.(gz|dz)$/.test(path) ? gunzipSync(file) : file;
+  // What is binary, or not UTF-8, after all is left out.
+  if (!isUtf8(plain) || plain.includes(0)) return '';
+  const all = plain.toString('utf8', 0, MAX_FILE_BYTES);
+  return /\.(html|page)$/.test(path) ? all.replace(/<[^>]*>|^\s+/gm, '') : all;
 }
 
 /** The translated strings of a gettext catalogue, little endian. */

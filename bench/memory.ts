@@ -50,8 +50,6 @@ async function run(rows: number): Promise<Watched> {
         '250ms',
         '--max-requests',
         '10000',
-        '--workers',
-        workers,
       ]),
       emulator.env,
     );

@@ -4,8 +4,10 @@ import parser from 'stream-json/parser.js';
 import { MillraceError } from '../core/errors.ts';
 import type { SourceItem } from '../core/record.ts';
 import { defineStage, type Stage } from '../streams/stage.ts';
+import { beginsArray, JsonArrayParser } from './json-array.ts';
 import { JsonElements, type JsonToken } from './json-elements.ts';
 import { accepted, DEFAULT_MAX_RECORD_BYTES, type ParserOptions } from './parser.ts';
+import { ReplayedInput } from './replay.ts';
 import { Utf8Check } from './utf8.ts';
 
 export interface JsonOptions extends Omit<ParserOptions, 'startAt'> {
@@ -20,6 +22,30 @@ export interface JsonOptions extends Omit<ParserOptions, 'startAt'> {
  * `invalid_encoding`. The type is not checked.
  */
 export function parseJson<T = unknown>(
+  options: JsonOptions = {},
+): Stage<Uint8Array, SourceItem<T>> {
+  const label = options.source ?? '<stream>';
+  const maxRecordBytes = options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES;
+  const byTokens = parseTokens<T>({ ...options, source: label, maxRecordBytes });
+  return defineStage(async function* (source, signal) {
+    const input = new ReplayedInput(source);
+    if ((options.path ?? '') !== '' || !(await beginsArray(input))) {
+      yield* byTokens(input, signal === undefined ? {} : { signal });
+      return;
+    }
+    const array = new JsonArrayParser({ source: label, maxRecordBytes });
+    const give = (item: SourceItem<unknown>) =>
+      (options.strict ? accepted(item) : item) as SourceItem<T>;
+    for await (const chunk of input) for (const item of array.push(chunk)) yield give(item);
+    array.flush();
+  });
+}
+
+/**
+ * The same by the tokens of stream-json, for whatever the document is; what the fast way of arrays is
+ * held to in tests.
+ */
+export function parseTokens<T = unknown>(
   options: JsonOptions = {},
 ): Stage<Uint8Array, SourceItem<T>> {
   const label = options.source ?? '<stream>';

@@ -9,11 +9,13 @@ import { CsvRecords } from './csv-records.ts';
 import { describeSource, type SourceDescription, type SourceOptions } from './describe.ts';
 import { readIterable } from './iterable.ts';
 import { parseJson } from './json.ts';
+import { beginsArray, JsonArrayParser } from './json-array.ts';
 import { NdjsonParser } from './ndjson.ts';
 import { accepted, type RecordParser, type StartAt } from './parser.ts';
 import { Arena } from './raw/arena.ts';
 import { CsvJson } from './raw/csv-json.ts';
 import { NdjsonJson } from './raw/ndjson-json.ts';
+import { ReplayedInput } from './replay.ts';
 import { unpackedBytes } from './unpack.ts';
 
 /** Records that were read together. Never empty. */
@@ -97,7 +99,21 @@ async function* readDocument(
   });
   const { signal } = options;
   const bytes = unpackedBytes(source, rawBytes(source, options.input), signal);
-  yield* readIterable(parse(bytes, signal === undefined ? {} : { signal }), { signal });
+  const input = new ReplayedInput(bytes);
+  if (source.jsonPath !== null || !(await beginsArray(input))) {
+    yield* readIterable(parse(input, signal === undefined ? {} : { signal }), { signal });
+    return;
+  }
+  const array = new JsonArrayParser({
+    source: source.label,
+    maxRecordBytes: source.maxRecordBytes,
+  });
+  for await (const block of abortable(input, signal)) {
+    const items = array.push(block);
+    if (source.strict) items.forEach(accepted);
+    if (items.length > 0) yield { items, next: null };
+  }
+  array.flush();
 }
 
 /** Where reading can go on behind item `index` of the batch, or null when it cannot. */

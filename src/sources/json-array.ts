@@ -1,0 +1,263 @@
+import { MillraceError } from '../core/errors.ts';
+import { RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
+import { Carry } from '../streams/carry.ts';
+import { bomLength } from './csv-dialect.ts';
+import { kindOf } from './ndjson.ts';
+import { MAX_DEPTH, type RecordParser, tooDeep, tooLarge, where } from './parser.ts';
+import type { ReplayedInput } from './replay.ts';
+import { Utf8Check } from './utf8.ts';
+
+const BOM = [0xef, 0xbb, 0xbf];
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+/** Below this many bytes a loop beats a call of `indexOf`. */
+const SHORT_BYTES = 24;
+
+/** JSON's white space. */
+const BLANK = new Uint8Array(256);
+for (const byte of [0x20, 0x09, 0x0a, 0x0d]) BLANK[byte] = 1;
+
+/** What a scan stops at: 1 a bracket, 2 a quote, 3 the end of a scalar outside of strings. */
+const STOPS = new Uint8Array(256);
+for (const byte of [OPEN_BRACE, OPEN_BRACKET, CLOSE_BRACE, CLOSE_BRACKET]) STOPS[byte] = 1;
+STOPS[QUOTE] = 2;
+
+export interface JsonArrayOptions {
+  readonly source: string;
+  readonly maxRecordBytes: number;
+}
+
+/**
+ * The elements of a document that is one array, cut out by their brackets and strings and handed to
+ * JSON.parse one by one. The same items and errors as by the tokens of stream-json; an element over
+ * the limit, or nested too deep, is passed over without being checked.
+ */
+export class JsonArrayParser implements RecordParser<unknown> {
+  /** Elements are not jumped to. */
+  readonly boundary = null;
+
+  readonly #source: string;
+  readonly #maxRecordBytes: number;
+  readonly #utf8: Utf8Check;
+  readonly #carry = new Carry();
+  #row = 0;
+  /** What may come next. `element` also allows the array's end where `#first`. */
+  #next: 'array' | 'element' | 'comma' | 'end' = 'array';
+  #first = true;
+  /** Bytes of the byte order mark that came. */
+  #bom = 0;
+  /** Of the element under way: how far it is looked through, from its start. */
+  #seen = 0;
+  #open = false;
+  #scalar = false;
+  #depth = 0;
+  #deepest = 0;
+  #inString = false;
+  #skipping = false;
+
+  constructor({ source, maxRecordBytes }: JsonArrayOptions) {
+    this.#source = source;
+    this.#maxRecordBytes = maxRecordBytes;
+    this.#utf8 = new Utf8Check(source);
+  }
+
+  /** Whether a document that begins so is an array; null when it does not say yet. */
+  static takes(head: Uint8Array): boolean | null {
+    if (head[0] === 0xef && head.length < 3) return null;
+    let at = bomLength(head);
+    while (BLANK[head[at]!] === 1) at++;
+    return at < head.length ? head[at] === OPEN_BRACKET : null;
+  }
+
+  push(chunk: Uint8Array): SourceItem<unknown>[] {
+    this.#utf8.push(chunk);
+    return this.#read(this.#carry.join(chunk));
+  }
+
+  flush(): SourceItem<unknown>[] {
+    this.#utf8.flush();
+    if (this.#next !== 'end') throw this.#invalid();
+    return [];
+  }
+
+  #read(data: Buffer): SourceItem<unknown>[] {
+    const items: SourceItem<unknown>[] = [];
+    let at = 0;
+    while (at < data.length) {
+      if (this.#open) {
+        const end = this.#elementEnd(data, at);
+        if (end === -1) break;
+        items.push(this.#element(data, at, end));
+        this.#open = false;
+        this.#next = 'comma';
+        at = end;
+        continue;
+      }
+      const byte = data[at]!;
+      if (BLANK[byte] === 1) {
+        at++;
+      } else if (this.#next === 'element' && (byte !== CLOSE_BRACKET || !this.#first)) {
+        this.#begin(byte);
+      } else {
+        at += this.#between(byte);
+      }
+    }
+    this.#keep(data, Math.min(at, data.length));
+    return items;
+  }
+
+  /** The array's own brackets and commas; gives their length. */
+  #between(byte: number): number {
+    if (this.#next === 'array' && byte === OPEN_BRACKET) {
+      this.#next = 'element';
+    } else if (this.#next === 'array' && this.#bom < BOM.length && byte === BOM[this.#bom]) {
+      this.#bom++;
+    } else if (this.#next !== 'array' && this.#next !== 'end' && byte === CLOSE_BRACKET) {
+      this.#next = 'end';
+    } else if (this.#next === 'comma' && byte === COMMA) {
+      this.#next = 'element';
+      this.#first = false;
+    } else {
+      throw this.#invalid();
+    }
+    return 1;
+  }
+
+  #begin(byte: number): void {
+    this.#open = true;
+    this.#scalar = STOPS[byte] === 0;
+    this.#seen = 0;
+    this.#depth = 0;
+    this.#deepest = 0;
+    this.#inString = false;
+  }
+
+  /** Goes on through the element that starts at `start`; its end, or -1 when it is not there yet. */
+  #elementEnd(data: Buffer, start: number): number {
+    let at = start + this.#seen;
+    const end = data.length;
+    while (at < end) {
+      if (this.#inString) {
+        const close = stringEnd(data, at, start + this.#seen);
+        if (close === -1) {
+          at = end;
+          break;
+        }
+        this.#inString = false;
+        at = close;
+        this.#seen = at - start;
+        if (this.#depth === 0) return at;
+        continue;
+      }
+      const byte = data[at]!;
+      if (this.#scalar) {
+        if (byte === COMMA || byte === CLOSE_BRACKET || BLANK[byte] === 1) return at;
+        at++;
+        continue;
+      }
+      const stop = STOPS[byte]!;
+      at++;
+      if (stop === 0) continue;
+      if (stop === 2) {
+        this.#inString = true;
+        this.#seen = at - start;
+      } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+        this.#depth++;
+        if (this.#depth > this.#deepest) this.#deepest = this.#depth;
+      } else if (--this.#depth === 0) {
+        return at;
+      }
+    }
+    // A string is looked through again from its start, so that escapes at the edge are seen whole.
+    if (!this.#inString) this.#seen = at - start;
+    return -1;
+  }
+
+  #element(data: Buffer, start: number, end: number): SourceItem<unknown> {
+    const position = { source: this.#source, row: this.#row + 1, byte: -1 };
+    const skipped = this.#skipping || end - start > this.#maxRecordBytes;
+    this.#skipping = false;
+    if (skipped || this.#deepest > MAX_DEPTH) {
+      this.#row++;
+      return skipped ? tooLarge(position, this.#maxRecordBytes) : tooDeep(position);
+    }
+    let value: unknown;
+    try {
+      value = JSON.parse(data.toString('utf8', start, end));
+    } catch {
+      // The parser's own message is dropped, for it quotes the text.
+      throw this.#invalid();
+    }
+    this.#row++;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return new SourceRecord(value, position);
+    }
+    return new RejectedRecord(value, position, {
+      code: 'not_an_object',
+      message: `${where(position)}: the element is ${kindOf(value)}; each element must be an object`,
+    });
+  }
+
+  /** Keeps the element that is not whole, or of one over the limit only where it stands. */
+  #keep(data: Buffer, at: number): void {
+    if (!this.#open) {
+      this.#carry.keep(data, at);
+      return;
+    }
+    if (data.length - at > this.#maxRecordBytes) this.#skipping = true;
+    if (!this.#skipping) {
+      this.#carry.keep(data, at);
+      return;
+    }
+    // A backslash may belong to the next chunk's first byte.
+    const rest = this.#inString ? trailingSlashes(data) : 0;
+    this.#carry.keep(data, data.length - rest);
+    this.#seen = 0;
+  }
+
+  #invalid(): MillraceError {
+    return new MillraceError(
+      'bad_json',
+      `${this.#source}: the document is not valid JSON behind row ${this.#row}; check that it is whole`,
+    );
+  }
+}
+
+/** Whether the document that the input begins with is an array; what was looked at stays in it. */
+export async function beginsArray(input: ReplayedInput): Promise<boolean> {
+  let head: Uint8Array = new Uint8Array(0);
+  for await (const chunk of input.look()) {
+    head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+    const takes = JsonArrayParser.takes(head);
+    if (takes !== null) return takes;
+  }
+  return false;
+}
+
+/** Behind the quote that ends a string, of whose inside `data[from]` is part; -1 when it is not there. */
+function stringEnd(data: Buffer, from: number, inside: number): number {
+  let at = from;
+  for (;;) {
+    const near = Math.min(at + SHORT_BYTES, data.length);
+    while (at < near && data[at] !== QUOTE) at++;
+    if (at === near) {
+      at = at < data.length ? data.indexOf(QUOTE, at) : -1;
+      if (at === -1) return -1;
+    }
+    let slashes = 0;
+    while (at - 1 - slashes >= inside && data[at - 1 - slashes] === BACKSLASH) slashes++;
+    at++;
+    if (slashes % 2 === 0) return at;
+  }
+}
+
+function trailingSlashes(data: Buffer): number {
+  let slashes = 0;
+  while (slashes < data.length && data[data.length - 1 - slashes] === BACKSLASH) slashes++;
+  return slashes % 2;
+}
