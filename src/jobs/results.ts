@@ -4,6 +4,7 @@ import type { ResultRow } from '../core/result.ts';
 import type { Reader } from '../core/store.ts';
 import { arrivalRuns, mergeRuns, type ResultFile, type RowRun } from '../join/merge.ts';
 import { readRows } from '../join/result-file.ts';
+import { jobRow } from './context.ts';
 import type { JobDirectory } from './directory.ts';
 import type { Job } from './job.ts';
 import type { Submission } from './submission.ts';
@@ -20,7 +21,10 @@ export async function* joinResults<T = unknown>(
   for await (const shard of submission) {
     if (shard.ok + shard.failed > 0) yield* readRows<T>(job.directory.results(shard.name));
   }
-  if (existsSync(job.directory.rejected)) yield* readRows<T>(job.directory.rejected);
+  const { rejected } = await job.store.read((tx) => tx.totals());
+  if (rejected === 0) return;
+  if (!existsSync(job.directory.rejected)) throw rejectedGone(job.directory);
+  yield* readRows<T>(job.directory.rejected);
 }
 
 /** The files that hold the job's final rows by now, the rejected among them. */
@@ -43,7 +47,10 @@ export async function resultFiles(tx: Reader, directory: JobDirectory): Promise<
     );
   }
   const { rejected } = await tx.totals();
-  if (rejected > 0 && existsSync(directory.rejected)) {
+  // While the job is prepared, the rejected rows are not in one file yet.
+  const gathered = (await jobRow(tx)).state !== 'preparing';
+  if (rejected > 0 && gathered) {
+    if (!existsSync(directory.rejected)) throw rejectedGone(directory);
     files.push({
       path: directory.rejected,
       firstOrdinal: 0,
@@ -69,4 +76,11 @@ export function resultRuns(
         files.map(({ path }) => path),
         reuse,
       );
+}
+
+function rejectedGone({ rejected }: JobDirectory): MillraceError {
+  return new MillraceError(
+    'rejected_gone',
+    `${rejected} is gone, which held the rejected rows: put it back, or prepare the job anew`,
+  );
 }

@@ -305,7 +305,8 @@ class Run {
     }));
     for (const { name, tokens } of shards) this.#tokens.set(name, tokens);
     this.#violations.push(...checkAlways(this.#seen, shards, held, this.#target.enqueuedTokens));
-    for (const { id, endedAt } of this.service.batches) {
+    for (const { id, endedAt, forgotten } of this.service.batches) {
+      if (forgotten) continue;
       const late = this.#world.now - Math.max(endedAt ?? Infinity, this.#calmAt);
       if (late <= 3 * POLL_MS) continue;
       const shard = shards.find(({ batchId, state }) => batchId === id && IN_SERVICE.has(state));
