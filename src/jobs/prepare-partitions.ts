@@ -13,6 +13,9 @@ import { WorkerPool } from './workers/pool.ts';
 /** At the speed of exact counts a thread of its own saves about as much as it costs below this. */
 const BYTES_PER_WORKER = 64 * 1024 * 1024; // 64 MiB
 
+/** Below this all is done before a thread would be ready; above it, uploads go on meanwhile. */
+const BYTES_FOR_A_THREAD = 8 * 1024 * 1024; // 8 MiB
+
 /** A partition whose place among the job's records is known. */
 interface Placed {
   readonly partition: Partition;
@@ -47,10 +50,9 @@ export async function preparePartitions<T>(
   const { baseModel } = options;
   const descriptions = sources.map(({ description }) => description);
   const workers = workersFor(rows, sources, request, options.workers);
-  // This thread is the first worker; a thread of its own is started for each further one.
   const { portable } = request;
   const task = { settings, request: portable, baseModel, descriptions };
-  const pool = new WorkerPool(workers - 1, task);
+  const pool = workers === 0 ? null : new WorkerPool(workers, task);
   const here = new PartitionSealer(settings, sources, request, baseModel);
   const running = new Map<number, Promise<void>>();
   const failures: { index: number; error: unknown }[] = [];
@@ -73,13 +75,13 @@ export async function preparePartitions<T>(
     for (;;) {
       signal.throwIfAborted();
       const known = (await job.store.read(jobRow)).spec.request !== null;
-      const slots = known ? workers : 1;
+      const slots = known ? Math.max(workers, 1) : 1;
       for (const [index, placed] of ready(rows)) {
         if (running.size >= slots) break;
         if (running.has(index)) continue;
-        if (busyHere && !inFile(sources, placed.partition)) continue;
-        const sealer = busyHere ? pool : here;
-        busyHere = true;
+        const sealer = pool !== null && inFile(sources, placed.partition) ? pool : here;
+        if (sealer === here && busyHere) continue;
+        busyHere ||= sealer === here;
         const run = prepare(placed, index, sealer)
           .catch((error: unknown) => {
             failures.push({ index, error });
@@ -99,7 +101,7 @@ export async function preparePartitions<T>(
     failed.abort(error);
   } finally {
     await Promise.allSettled(running.values());
-    await pool.close();
+    await pool?.close();
   }
   throwFirst(failures, options.signal);
 }
@@ -122,8 +124,8 @@ function* ready(rows: readonly Partition[]): Generator<[number, Placed]> {
 }
 
 /**
- * Workers that have something to do. Unless their number was given, one more is worth its memory and
- * its start only for so many bytes more.
+ * Threads that have something to do; 0 when all is done in this one. Unless their number was given,
+ * one more is worth its memory and its start only for so many bytes more.
  */
 function workersFor(
   rows: readonly Partition[],
@@ -134,11 +136,12 @@ function workersFor(
   if (given !== undefined && (!Number.isSafeInteger(given) || given < 1)) {
     throw new UsageError('the number of workers must be a positive whole number');
   }
-  if (request.portable === null) return 1;
+  if (request.portable === null) return 0;
   const open = rows.filter((row) => row.state !== 'prepared' && inFile(sources, row));
   const bytes = open.reduce((sum, row) => sum + bytesOf(sources, row), 0);
   const worth = Math.min(availableParallelism(), Math.floor(bytes / BYTES_PER_WORKER));
-  return Math.max(1, Math.min(given ?? worth, open.length));
+  const workers = Math.max(1, Math.min(given ?? worth, open.length));
+  return workers === 1 && bytes < BYTES_FOR_A_THREAD ? 0 : workers;
 }
 
 function bytesOf(sources: readonly OpenSource[], { source, start, end }: Partition): number {

@@ -27,9 +27,9 @@ export interface PrepareOptions<T> {
   /** Stands for the request's functions: a changed one gets a new version. */
   version?: string | undefined;
   /**
-   * Threads that partitions of files are prepared in, this one included; the shards are the same
-   * whatever it is. Default: as many as there are cores, of which each has 64 MiB to prepare at
-   * least. A request made by functions stays in this thread.
+   * Threads that partitions of files are prepared in; the shards are the same whatever it is.
+   * Default: as many as there are cores, as long as each has 64 MiB to prepare. A small source and
+   * a request made by functions stay in this thread.
    */
   workers?: number | undefined;
   /** Of a new job: bytes of a partition. Default: a sixteenth of its file, 32 MiB to 1 GiB. */
