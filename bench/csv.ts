@@ -1,5 +1,6 @@
 // How fast does CSV become records, every field a string, beside the parsers that people use?
 import { createReadStream } from 'node:fs';
+import { compiled } from './lib/build.ts';
 import { dataFile } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
 import { type Answer, ask } from './lib/harness.ts';
@@ -38,8 +39,10 @@ await ask({
       name: 'millrace',
       ours: true,
       async run({ path }) {
-        const { describeSource } = await import('../src/sources/describe.ts');
-        const { readPartition } = await import('../src/sources/read.ts');
+        const { describeSource } =
+          await compiled<typeof import('../src/sources/describe.ts')>('sources/describe');
+        const { readPartition } =
+          await compiled<typeof import('../src/sources/read.ts')>('sources/read');
         const sum = new Sum();
         for await (const { items } of readPartition(await describeSource(path))) {
           for (const { record } of items) sum.add(record as Row);
@@ -51,8 +54,10 @@ await ask({
       name: 'millrace, offsets only',
       differs: 'makes no strings',
       async run({ path }) {
-        const { cutPartitions } = await import('../src/sources/partitions.ts');
-        const { describeSource } = await import('../src/sources/describe.ts');
+        const { cutPartitions } =
+          await compiled<typeof import('../src/sources/partitions.ts')>('sources/partitions');
+        const { describeSource } =
+          await compiled<typeof import('../src/sources/describe.ts')>('sources/describe');
         const parts = await cutPartitions(await describeSource(path));
         return { rows: parts.reduce((rows, { records }) => rows + (records ?? 0), 0) };
       },

@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { seededRandom } from '../src/core/clock.ts';
+import { compiled } from './lib/build.ts';
 import { DATA, parseSize, records } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
 import { type Answer, ask, type Contender, type Input } from './lib/harness.ts';
@@ -107,7 +108,8 @@ function shardsOf(folder: string): string[] {
 
 /** Every shard joined, and the rows written to one file in the order of the source. */
 async function millrace(folder: string, toFile: boolean): Promise<Answer> {
-  const { joinShard } = await import('../src/join/join-shard.ts');
+  const { joinShard } =
+    await compiled<typeof import('../src/join/join-shard.ts')>('join/join-shard');
   mkdirSync(join(folder, 'results'), { recursive: true });
   let ok = 0;
   let rows = 0;
@@ -129,8 +131,9 @@ async function millrace(folder: string, toFile: boolean): Promise<Answer> {
     files.push({ path, firstOrdinal: first, lastOrdinal: rows - 1, rows: summary.rows });
   }
   if (toFile) {
-    const { copyRows } = await import('../src/jobs/output.ts');
-    const { createSink } = await import('../src/sinks/create-sink.ts');
+    const { copyRows } = await compiled<typeof import('../src/jobs/output.ts')>('jobs/output');
+    const { createSink } =
+      await compiled<typeof import('../src/sinks/create-sink.ts')>('sinks/create-sink');
     const out = join(DATA, `join-out-${process.pid}.ndjson`);
     const copied = await copyRows(files, createSink(out), {});
     rmSync(out);

@@ -1,6 +1,7 @@
 // How fast does one JSON array become its elements?
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { compiled } from './lib/build.ts';
 import { type BenchRecord, dataFile } from './lib/data.ts';
 import { ask } from './lib/harness.ts';
 
@@ -13,8 +14,10 @@ await ask({
       name: 'millrace',
       ours: true,
       async run({ path }) {
-        const { describeSource } = await import('../src/sources/describe.ts');
-        const { readPartition } = await import('../src/sources/read.ts');
+        const { describeSource } =
+          await compiled<typeof import('../src/sources/describe.ts')>('sources/describe');
+        const { readPartition } =
+          await compiled<typeof import('../src/sources/read.ts')>('sources/read');
         let rows = 0;
         let chars = 0;
         for await (const { items } of readPartition(await describeSource(path))) {

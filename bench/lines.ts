@@ -1,8 +1,8 @@
 // How fast do bytes become lines, beside readline and `wc -l`?
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { readBlocks } from '../src/streams/blocks.ts';
-import { LineSplitter } from '../src/streams/lines.ts';
+import type { LineSplitter } from '../src/streams/lines.ts';
+import { compiled } from './lib/build.ts';
 import { dataFile } from './lib/data.ts';
 import { ask } from './lib/harness.ts';
 
@@ -16,14 +16,16 @@ await ask({
       name: 'millrace',
       ours: true,
       async run({ path }) {
-        const splitter = new LineSplitter();
+        const blocks = await compiled<typeof import('../src/streams/blocks.ts')>('streams/blocks');
+        const streams = await compiled<typeof import('../src/streams/lines.ts')>('streams/lines');
+        const splitter = new streams.LineSplitter();
         let lines = 0;
         let bytes = 0;
         const add = ({ count, bounds }: LineSplitter) => {
           lines += count;
           for (let i = 0; i < count * 2; i += 2) bytes += bounds[i + 1]! - bounds[i]!;
         };
-        for await (const block of readBlocks(path)) {
+        for await (const block of blocks.readBlocks(path)) {
           splitter.push(block);
           add(splitter);
         }

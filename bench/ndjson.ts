@@ -1,6 +1,7 @@
 // How fast does NDJSON become objects?
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { compiled } from './lib/build.ts';
 import { type BenchRecord, dataFile } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
 import { ask } from './lib/harness.ts';
@@ -14,8 +15,10 @@ await ask({
       name: 'millrace',
       ours: true,
       async run({ path }) {
-        const { describeSource } = await import('../src/sources/describe.ts');
-        const { readPartition } = await import('../src/sources/read.ts');
+        const { describeSource } =
+          await compiled<typeof import('../src/sources/describe.ts')>('sources/describe');
+        const { readPartition } =
+          await compiled<typeof import('../src/sources/read.ts')>('sources/read');
         let rows = 0;
         let chars = 0;
         for await (const { items } of readPartition(await describeSource(path))) {

@@ -8,6 +8,14 @@ import { DATA } from './data.ts';
 const ROOT = join(import.meta.dirname, '..', '..');
 const BUILD = join(DATA, 'build');
 
+/**
+ * A module of millrace as it is compiled, by its path in src without `.ts`. A child process takes what
+ * its parent built.
+ */
+export async function compiled<Module>(path: string): Promise<Module> {
+  return (await import(join(BUILD, 'dist', `${path}.js`))) as Module;
+}
+
 /** The folder with the compiled sources; made anew when a source is newer. */
 export function built(): string {
   const dist = join(BUILD, 'dist');

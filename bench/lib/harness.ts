@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { built } from './build.ts';
 import { printTable } from './table.ts';
 
 /** What a contender found: compared between contenders, key by key, where both have the key. */
@@ -76,6 +77,7 @@ export async function ask(question: Question): Promise<void> {
     process.stdout.write(`${REPORT}${JSON.stringify(report)}\n`);
     return;
   }
+  built();
   const only = rest.length > 0 ? new Set(rest) : null;
   const input = await question.input(first);
   const contenders = question.contenders.filter(({ name }) => only === null || only.has(name));

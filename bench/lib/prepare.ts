@@ -1,6 +1,7 @@
 // millrace's own preparation, as `millrace prepare` does it, in a directory that is removed again.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { compiled } from './build.ts';
 import { DATA } from './data.ts';
 import type { Answer } from './harness.ts';
 
@@ -13,8 +14,8 @@ export interface PrepareBench {
 }
 
 export async function prepareMillrace(path: string, options: PrepareBench): Promise<Answer> {
-  const { openJob } = await import('../../src/jobs/job.ts');
-  const { prepareJob } = await import('../../src/jobs/prepare.ts');
+  const { openJob } = await compiled<typeof import('../../src/jobs/job.ts')>('jobs/job');
+  const { prepareJob } = await compiled<typeof import('../../src/jobs/prepare.ts')>('jobs/prepare');
   const { model, prompt, workers, count } = options;
   const folder = mkdtempSync(join(DATA, 'prepare-'));
   try {
