@@ -2,12 +2,12 @@
 //   npm run bench -- memory run 10k 300k
 //   npm run bench -- memory prepare 100m 1g 10g
 
-import { once } from 'node:events';
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DATA, dataFile, records } from './lib/data.ts';
+import { DATA, dataFile } from './lib/data.ts';
 import { machine, readResult, saveResult } from './lib/harness.ts';
 import { startEmulatorProcess, type Watched, watchMillrace } from './lib/processes.ts';
+import { rowsFile } from './lib/rows.ts';
 
 const [what = 'run', ...sizes] = process.argv.slice(2);
 const REQUEST = ['--model', 'gpt-4o', '--prompt', 'Label: {{text}}'];
@@ -15,25 +15,6 @@ const REQUEST = ['--model', 'gpt-4o', '--prompt', 'Label: {{text}}'];
 export interface MemoryResult {
   readonly what: string;
   readonly points: (Omit<Watched, 'stderr'> & { readonly size: string })[];
-}
-
-/** Rows of about 300 bytes. */
-async function rowsFile(rows: number): Promise<string> {
-  const path = join(DATA, `rows-${rows}.csv`);
-  if (existsSync(path)) return path;
-  mkdirSync(DATA, { recursive: true });
-  const out = createWriteStream(`${path}.part`, { highWaterMark: 1 << 20 });
-  out.write('id,text\n');
-  let n = 0;
-  for (const { id, text } of records(7)) {
-    if (n++ === rows) break;
-    const short = text.slice(0, 280).toWellFormed();
-    if (!out.write(`${id},"${short.replaceAll('"', '""')}"\n`)) await once(out, 'drain');
-  }
-  out.end();
-  await once(out, 'finish');
-  renameSync(`${path}.part`, path);
-  return path;
 }
 
 async function run(rows: number): Promise<Watched> {

@@ -1,0 +1,45 @@
+// A CSV of many rows through `run` with a quota that allows three shards at a time: how long, how much
+// memory, and were there never more than three in flight?
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { DATA } from './lib/data.ts';
+import { machine, saveResult } from './lib/harness.ts';
+import { startEmulatorProcess, watchMillrace } from './lib/processes.ts';
+import { rowsFile } from './lib/rows.ts';
+
+const [given = '100000', perShard = '5000'] = process.argv.slice(2);
+const rows = Number(given);
+/** Of one row, roughly: 85 true tokens, which the service counts 1.64 times. */
+const TOKENS = 85 * 1.64;
+const quota = Math.round(Number(perShard) * TOKENS * 3);
+const source = await rowsFile(rows);
+const folder = mkdtempSync(join(DATA, 'large-'));
+const emulator = await startEmulatorProcess([
+  ...['--data', join(folder, 'service'), '--speed', '20000', '--enqueued-tokens', String(quota)],
+]);
+try {
+  const out = join(folder, 'out.ndjson');
+  const job = join(folder, 'large.job');
+  const { seconds, cpu, peakMiB, code, stderr } = await watchMillrace(
+    ['run', source, '--job', job, '--out', out, '--model', 'gpt-4o']
+      .concat(['--prompt', 'Label: {{text}}', '--enqueued-tokens', String(quota)])
+      .concat(['--poll-interval', '500ms']),
+    emulator.env,
+  );
+  if (code !== 0) throw new Error(`run ended with ${code}: ${stderr}`);
+  let next = 0;
+  let ok = 0;
+  for await (const line of createInterface({ input: createReadStream(out) })) {
+    const { ordinal, status } = JSON.parse(line) as { ordinal: number; status: string };
+    if (ordinal !== next++) throw new Error(`row ${next - 1} has the ordinal ${ordinal}`);
+    if (status === 'ok') ok++;
+  }
+  if (next !== rows) throw new Error(`${next} rows came out of ${rows}`);
+  const result = { rows, ok, quota, seconds, cpu, peakMiB, emulatorCpu: emulator.cpu() };
+  process.stdout.write(`${JSON.stringify(result, null, 1)}\n`);
+  saveResult('large', { name: 'large', ...machine(), ...result });
+} finally {
+  await emulator.stop();
+  rmSync(folder, { recursive: true, force: true });
+}

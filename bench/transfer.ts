@@ -1,0 +1,112 @@
+// How fast do request files go up and answers come down, beside fetch, FormData and undici alone? The
+// server is a process on the same cores.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  openAsBlob,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream/promises';
+import { compiled } from './lib/build.ts';
+import { DATA, dataFile } from './lib/data.ts';
+import { type Answer, ask } from './lib/harness.ts';
+
+const KEY = 'bench';
+
+/** Runs `work` with the address of a server that gives the file. */
+async function served(path: string, work: (url: string) => Promise<Answer>): Promise<Answer> {
+  const script = join(import.meta.dirname, 'lib', 'file-server.ts');
+  const child = spawn(process.execPath, [script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [url] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+    return await work(url);
+  } finally {
+    child.kill();
+  }
+}
+
+async function service(url: string) {
+  const { azureOpenAI } =
+    await compiled<typeof import('../src/service/targets.ts')>('service/targets');
+  return azureOpenAI({ endpoint: url, apiKey: KEY, deployment: 'bench' }).service;
+}
+
+async function fetchForm(path: string, url: string): Promise<Answer> {
+  const form = new FormData();
+  form.append('purpose', 'batch');
+  form.append('file', await openAsBlob(path), 'a.jsonl');
+  const answer = await fetch(`${url}/openai/files`, {
+    method: 'POST',
+    headers: { 'api-key': KEY },
+    body: form,
+  });
+  await answer.json();
+  return { sent: statSync(path).size };
+}
+
+async function downloaded(work: (file: string) => Promise<void>): Promise<Answer> {
+  const folder = mkdtempSync(join(DATA, 'down-'));
+  try {
+    const file = join(folder, 'answers.jsonl');
+    await work(file);
+    return { got: statSync(file).size };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+await ask({
+  name: 'transfer',
+  question: 'a request file up, a file of answers down',
+  runs: 5,
+  input: (size = '200m') => dataFile('ndjson', size),
+  contenders: [
+    {
+      name: 'millrace, up',
+      ours: true,
+      run: ({ path }) =>
+        served(path, async (url) => {
+          const bytes = statSync(path).size;
+          const open = () => createReadStream(path, { highWaterMark: 1 << 20 });
+          await (await service(url)).uploadFile({ name: 'a.jsonl', bytes, open });
+          return { sent: bytes };
+        }),
+    },
+    {
+      name: 'fetch + FormData, up',
+      run: ({ path }) => served(path, (url) => fetchForm(path, url)),
+    },
+    {
+      name: 'millrace, down to a file',
+      ours: true,
+      run: ({ path }) =>
+        served(path, (url) =>
+          downloaded(async (file) => {
+            const { AtomicFile } =
+              await compiled<typeof import('../src/streams/files.ts')>('streams/files');
+            const { body } = await (await service(url)).downloadFile('file-1', 0);
+            const out = await AtomicFile.create(file);
+            for await (const block of body) await out.write(block);
+            await out.commit();
+          }),
+        ),
+    },
+    {
+      name: 'undici.request piped to a file, down',
+      run: ({ path }) =>
+        served(path, (url) =>
+          downloaded(async (file) => {
+            const { request } = await import('undici');
+            const { body } = await request(`${url}/openai/files/file-1/content`);
+            await pipeline(body, createWriteStream(file));
+          }),
+        ),
+    },
+  ],
+});
