@@ -1,10 +1,12 @@
 import { type Merges, readMerges } from './merges.ts';
-import { buildTrie, FEW, MANY, TOKEN_BITS, TOKEN_MASK, type Trie, wideSlot } from './trie.ts';
+import { buildTrie, childOf, TOKEN_BITS, TOKEN_MASK, type Trie } from './trie.ts';
 
 /** Slots of the table of merges, for 200,000 of them. */
-const PAIR_SLOTS = 1 << 19;
-const MAYBE_LOG = 21;
-const MAYBE_BITS = 1 << MAYBE_LOG; // 256 KiB
+const PAIR_LOG = 19; // 4 MiB
+/** Slots of the memory of merges. */
+const KNOWN_LOG = 15; // 256 KiB
+/** The most bytes of a piece that is merged as its encoding says. */
+const SHORT = 32;
 /** Slots of the memory of neighbours. */
 const BORDER_LOG = 15;
 
@@ -21,9 +23,13 @@ const BORDER_LOG = 15;
 export class PieceCounter {
   readonly #merges: Merges;
   readonly #trie: Trie;
+  /** Two numbers a slot: left and the low bits of right; the token and the rest of right. */
   readonly #pairs: Int32Array;
-  /** Bits by hash of two tokens; most pairs merge into nothing, and this small table says so. */
-  readonly #maybe: Int32Array;
+  /** The same for what was asked last, pairs that merge into nothing too. */
+  readonly #known = new Int32Array(2 << KNOWN_LOG).fill(-1);
+  readonly #bytePairs = new Int32Array(65536).fill(TOKEN_MASK);
+  readonly #parts = new Int32Array(SHORT);
+  readonly #ranks = new Int32Array(SHORT);
   /** By the two bytes at a border, `before << 8 | after`: the lowest token that merges across it. */
   readonly #lowest = new Int32Array(65536).fill(TOKEN_MASK);
   /** By hash of two neighbours: the left one; the right one, doubled, plus 1 when they agree. */
@@ -36,8 +42,7 @@ export class PieceCounter {
   constructor(encoding: string) {
     this.#merges = readMerges(encoding);
     this.#trie = buildTrie(this.#merges);
-    this.#pairs = new Int32Array(PAIR_SLOTS);
-    this.#maybe = new Int32Array(MAYBE_BITS / 32);
+    this.#pairs = new Int32Array(2 << PAIR_LOG).fill(-1);
     const ends = new Uint8Array(2 * this.#merges.count);
     this.#merges.ofByte.forEach((token, byte) => {
       ends.fill(byte, 2 * token, 2 * token + 2);
@@ -57,6 +62,7 @@ export class PieceCounter {
 
   /** Tokens of `bytes[start, end)`, one piece of at least one byte. */
   count(bytes: Uint8Array, start: number, end: number): number {
+    if (end - start <= SHORT) return this.#merge(bytes, start, end);
     const { length } = this.#merges;
     let token = this.#longest(bytes, start, end);
     if (length[token] === end - start) return 1;
@@ -87,19 +93,65 @@ export class PieceCounter {
     }
   }
 
+  /** Merges the lowest pair again and again: for few bytes the quickest way. */
+  #merge(bytes: Uint8Array, start: number, end: number): number {
+    const { ofByte } = this.#merges;
+    const tokens = this.#parts;
+    const ranks = this.#ranks;
+    const bytePairs = this.#bytePairs;
+    let last = end - start - 1;
+    let best = TOKEN_MASK;
+    let place = 0;
+    let byte = bytes[start]!;
+    for (let i = 0; i < last; i++) {
+      const next = bytes[start + i + 1]!;
+      const rank = bytePairs[(byte << 8) | next]!;
+      tokens[i] = ofByte[byte]!;
+      ranks[i] = rank;
+      if (rank < best) {
+        best = rank;
+        place = i;
+      }
+      byte = next;
+    }
+    tokens[last] = ofByte[byte]!;
+    while (best !== TOKEN_MASK) {
+      for (let i = place + 1; i < last; i++) {
+        tokens[i] = tokens[i + 1]!;
+        ranks[i] = ranks[i + 1]!;
+      }
+      last -= 1;
+      tokens[place] = best;
+      if (place < last) ranks[place] = this.#merged(best, tokens[place + 1]!);
+      if (place > 0) ranks[place - 1] = this.#merged(tokens[place - 1]!, best);
+      best = TOKEN_MASK;
+      for (let i = 0; i < last; i++) {
+        const rank = ranks[i]!;
+        if (rank < best) {
+          best = rank;
+          place = i;
+        }
+      }
+    }
+    return last + 1;
+  }
+
   /** `ends`: the first and the last byte of every lower token. */
   #addPair(token: number, ends: Uint8Array): void {
     const left = this.#merges.halves[2 * token]!;
     const right = this.#merges.halves[2 * token + 1]!;
     ends[2 * token] = ends[2 * left]!;
     ends[2 * token + 1] = ends[2 * right + 1]!;
+    if (left < 256 && right < 256)
+      this.#bytePairs[(ends[2 * left]! << 8) | ends[2 * right]!] = token;
     const border = (ends[2 * left + 1]! << 8) | ends[2 * right]!;
     if (this.#lowest[border] === TOKEN_MASK) this.#lowest[border] = token;
     const hash = pairHash(left, right);
-    this.#maybe[hash >>> (37 - MAYBE_LOG)]! |= 1 << (hash >>> (32 - MAYBE_LOG));
-    let slot = hash & (PAIR_SLOTS - 1);
-    while (this.#pairs[slot] !== 0) slot = (slot + 1) & (PAIR_SLOTS - 1);
-    this.#pairs[slot] = ((hash >>> TOKEN_BITS) << TOKEN_BITS) | token;
+    const pairs = this.#pairs;
+    let slot = hash >>> (32 - PAIR_LOG);
+    while (pairs[2 * slot] !== -1) slot = (slot + 1) & ((1 << PAIR_LOG) - 1);
+    pairs[2 * slot] = left | (right << TOKEN_BITS);
+    pairs[2 * slot + 1] = token | ((right >>> 14) << TOKEN_BITS);
   }
 
   #begin(size: number): void {
@@ -117,40 +169,36 @@ export class PieceCounter {
 
   #longest(bytes: Uint8Array, start: number, end: number): number {
     const first = bytes[start]!;
-    let token = this.#merges.ofByte[first]!;
-    if (start + 1 === end) return token;
-    const { pairs, nodes } = this.#trie;
-    let node = pairs[(first << 8) | bytes[start + 1]!]!;
-    if (node === 0) return token;
-    for (let at = start + 2; ; at++) {
-      const entry = nodes[2 * node]!;
-      if ((entry & TOKEN_MASK) !== 0) token = (entry & TOKEN_MASK) - 1;
-      if (at === end) return token;
-      const byte = bytes[at]!;
-      if ((entry & FEW) !== 0) {
-        node += 1;
-        while (((nodes[2 * node]! >>> TOKEN_BITS) & 0xff) !== byte) {
-          node = nodes[2 * node + 1]!;
-          if (node === 0) return token;
-        }
-      } else if ((entry & MANY) !== 0) {
-        node = this.#child(node, byte);
-        if (node === 0) return token;
-      } else {
-        return token;
-      }
+    const { pairs, chars } = this.#trie;
+    if (first >= 0xe0 && first < 0xf0 && start + 2 < end) {
+      const low = ((bytes[start + 1]! & 63) << 6) | (bytes[start + 2]! & 63);
+      const node = chars[((first & 15) << 12) | low]!;
+      const token = node === 0 ? -1 : this.#longestFrom(node, bytes, start + 3, end, -1);
+      if (token !== -1) return token;
     }
+    const token = this.#merges.ofByte[first]!;
+    if (start + 1 === end) return token;
+    const node = pairs[(first << 8) | bytes[start + 1]!]!;
+    return node === 0 ? token : this.#longestFrom(node, bytes, start + 2, end, token);
   }
 
-  #child(node: number, byte: number): number {
-    const { wide, mask } = this.#trie;
-    const key = ((node << 8) | byte) + 1;
-    let slot = wideSlot(key, mask);
-    for (;;) {
-      const found = wide[2 * slot]!;
-      if (found === key) return wide[2 * slot + 1]!;
-      if (found === 0) return 0;
-      slot = (slot + 1) & mask;
+  /** The longest token at `above` or below it, or else `otherwise`. */
+  #longestFrom(
+    above: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    otherwise: number,
+  ): number {
+    const { nodes, wide } = this.#trie;
+    let token = otherwise;
+    let node = above;
+    for (let at = start; ; at++) {
+      const own = nodes[2 * node]! & TOKEN_MASK;
+      if (own !== 0) token = own - 1;
+      if (at === end) return token;
+      node = childOf(node, bytes[at]!, nodes, wide);
+      if (node === 0) return token;
     }
   }
 
@@ -192,21 +240,27 @@ export class PieceCounter {
   /** The token that two tokens merge into, or a number above all tokens. */
   #merged(x: number, y: number): number {
     const hash = pairHash(x, y);
-    if (((this.#maybe[hash >>> (37 - MAYBE_LOG)]! >>> (hash >>> (32 - MAYBE_LOG))) & 1) === 0) {
-      return TOKEN_MASK;
-    }
+    const low = x | (y << TOKEN_BITS);
+    const high = (y >>> 14) << TOKEN_BITS;
+    const known = this.#known;
+    const at = (hash >>> (32 - KNOWN_LOG)) << 1;
+    const entry = known[at + 1]!;
+    if (known[at] === low && ((entry ^ high) & ~TOKEN_MASK) === 0) return entry & TOKEN_MASK;
+    const token = this.#find(hash, low, high);
+    known[at] = low;
+    known[at + 1] = high | token;
+    return token;
+  }
+
+  #find(hash: number, low: number, high: number): number {
     const pairs = this.#pairs;
-    const { halves } = this.#merges;
-    const mark = (hash >>> TOKEN_BITS) << TOKEN_BITS;
-    let slot = hash & (PAIR_SLOTS - 1);
+    let slot = hash >>> (32 - PAIR_LOG);
     for (;;) {
-      const entry = pairs[slot]!;
-      if (entry === 0) return TOKEN_MASK;
-      if (((entry ^ mark) & ~TOKEN_MASK) === 0) {
-        const token = entry & TOKEN_MASK;
-        if (halves[2 * token] === x && halves[2 * token + 1] === y) return token;
-      }
-      slot = (slot + 1) & (PAIR_SLOTS - 1);
+      const first = pairs[2 * slot]!;
+      if (first === -1) return TOKEN_MASK;
+      const entry = pairs[2 * slot + 1]!;
+      if (first === low && ((entry ^ high) & ~TOKEN_MASK) === 0) return entry & TOKEN_MASK;
+      slot = (slot + 1) & ((1 << PAIR_LOG) - 1);
     }
   }
 }

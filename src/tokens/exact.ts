@@ -1,6 +1,7 @@
 import { PieceCounter } from './bpe.ts';
 import type { TextEncoding } from './encoder.ts';
-import type { Splitter } from './split.ts';
+import { type Splitter, splitO200k } from './split.ts';
+import { cl100kWords, kinds, o200kWords, type WordRules } from './words.ts';
 
 /** Bytes kept beyond a text, so that a word can be read past its end. */
 const PADDING = 32;
@@ -10,7 +11,7 @@ const KEPT_BYTES = 1024 * 1024; // 1 MiB
 
 // Pieces are looked up whole before they are encoded, in one place each; the last one stays. The
 // tables are as large as is of use and as dense as can be: what a look-up costs is its cache miss.
-const SMALL_LOG = 18; // 2 MiB
+const SMALL_LOG = 17; // 2 MiB
 const MIDDLE_LOG = 17; // 2 MiB
 const LARGE_LOG = 16; // 2 MiB
 
@@ -21,11 +22,12 @@ const LOW_BYTES = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1);
 export class ExactEncoding implements TextEncoding {
   readonly #pieces: PieceCounter;
   readonly #split: Splitter;
+  readonly #words: WordRules;
   #bytes = Buffer.alloc(MIN_BYTES);
   #view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
   readonly #pairCounts: Uint8Array;
   /** Pieces of 3 to 7 bytes: 7 bytes, the length in 3 bits, the count in 5. */
-  readonly #small = new Int32Array(2 << SMALL_LOG);
+  readonly #small = new Int32Array(4 << SMALL_LOG);
   /** Pieces of 8 to 15 bytes: 15 bytes, the length in 4 bits, the count in 4. */
   readonly #middle = new Int32Array(4 << MIDDLE_LOG);
   /** Pieces of 16 to 27 bytes: 27 bytes, the length, the count. */
@@ -35,6 +37,7 @@ export class ExactEncoding implements TextEncoding {
     this.#pieces = new PieceCounter(encoding);
     this.#pairCounts = this.#pieces.pairCounts();
     this.#split = split;
+    this.#words = split === splitO200k ? o200kWords : cl100kWords;
   }
 
   countText(text: string): number {
@@ -57,23 +60,60 @@ export class ExactEncoding implements TextEncoding {
 
   #count(size: number): number {
     const bytes = this.#bytes;
-    const split = this.#split;
-    const pairCounts = this.#pairCounts;
-    // Stops the splitter's fast paths, which do not look at the end.
+    const view = this.#view;
+    const { fold, starts, seconds, goesOn, single } = this.#words;
+    // Stops the splitters, which look one byte beyond.
     bytes[size] = 0;
     let total = 0;
     for (let at = 0; at < size; ) {
-      const end = split(bytes, at, size);
-      const length = end - at;
-      if (length === 1) total += 1;
-      else if (length === 2) total += pairCounts[(bytes[at]! << 8) | bytes[at + 1]!]!;
-      else if (length < 8) total += this.#countSmall(at, length);
-      else if (length < 16) total += this.#countMiddle(at, length);
-      else if (length < 28) total += this.#countLarge(at, length);
-      else total += this.#pieces.count(bytes, at, end);
-      at = end;
+      const a = view.getInt32(at, true);
+      // The high bit of each byte that ends a word; the lowest of them counts.
+      let other = notLower(a | fold);
+      let ends = other & ~(starts[a & 0xff]! & seconds[(a >>> 8) & 0xff]!);
+      let next = at;
+      while (ends === 0) {
+        next += 4;
+        other = notLower(view.getInt32(next, true) | fold);
+        ends = other;
+      }
+      const bits = (31 - Math.clz32(ends & -ends)) & 24;
+      const end = next + (bits >> 3);
+      if (
+        (bits === 0 ? next !== at : ((other >>> (bits - 1)) & 1) === 0) &&
+        goesOn[bytes[end]!] === 0
+      ) {
+        const length = end - at;
+        if (length < 8) {
+          const last = (1 << bits) - 1;
+          const b = next === at ? 0 : view.getInt32(next, true) & last;
+          total += this.#lookUpSmall(at, length, next === at ? a & last : a, b | (length << 24));
+        } else {
+          total += this.#countPiece(at, end);
+        }
+        at = end;
+        continue;
+      }
+      if (single[(kinds[a & 0xff]! << 3) | kinds[(a >>> 8) & 0xff]!] === 1) {
+        total += 1;
+        at += 1;
+        continue;
+      }
+      const cut = this.#split(bytes, at, size);
+      total += this.#countPiece(at, cut);
+      at = cut;
     }
     return total;
+  }
+
+  #countPiece(at: number, end: number): number {
+    const bytes = this.#bytes;
+    const length = end - at;
+    if (length === 1) return 1;
+    if (length === 2) return this.#pairCounts[(bytes[at]! << 8) | bytes[at + 1]!]!;
+    if (length < 8) return this.#countSmall(at, length);
+    if (length < 16) return this.#countMiddle(at, length);
+    if (length < 28) return this.#countLarge(at, length);
+    return this.#pieces.count(bytes, at, end);
   }
 
   #countSmall(at: number, length: number): number {
@@ -82,14 +122,31 @@ export class ExactEncoding implements TextEncoding {
     let b = length << 24;
     if (length < 4) a &= LOW_BYTES[length]!;
     else b |= view.getInt32(at + 4, true) & LOW_BYTES[length - 4]!;
+    return this.#lookUpSmall(at, length, a, b);
+  }
+
+  #lookUpSmall(at: number, length: number, a: number, b: number): number {
     const hash = mix(Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b));
     const table = this.#small;
-    const slot = (hash >>> (32 - SMALL_LOG)) << 1;
+    const slot = (hash >>> (32 - SMALL_LOG)) << 2;
     const known = table[slot + 1]!;
     if (table[slot] === a && ((known ^ b) & 0x07ffffff) === 0) return known >>> 27;
+    return this.#secondSmall(at, length, a, b, slot);
+  }
+
+  #secondSmall(at: number, length: number, a: number, b: number, slot: number): number {
+    const table = this.#small;
+    const known = table[slot + 3]!;
+    if (table[slot + 2] === a && ((known ^ b) & 0x07ffffff) === 0) {
+      table[slot + 2] = table[slot]!;
+      table[slot + 3] = table[slot + 1]!;
+      table[slot] = a;
+      table[slot + 1] = known;
+      return known >>> 27;
+    }
     const count = this.#pieces.count(this.#bytes, at, at + length);
-    table[slot] = a;
-    table[slot + 1] = b | (count << 27);
+    table[slot + 2] = a;
+    table[slot + 3] = b | (count << 27);
     return count;
   }
 
@@ -153,4 +210,10 @@ export class ExactEncoding implements TextEncoding {
 
 function mix(hash: number): number {
   return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+}
+
+/** The high bit of each of four bytes that is not in a-z. */
+function notLower(four: number): number {
+  const low = four & 0x7f7f7f7f;
+  return ~((low + 0x1f1f1f1f) & ~(low + 0x05050505) & ~four) & 0x80808080;
 }

@@ -1,8 +1,9 @@
 import {
-  classTable,
+  ASCII,
   LETTER,
   LINE_END,
   LOWER,
+  loadClasses,
   MARK,
   NUMBER,
   OTHER,
@@ -16,7 +17,7 @@ import {
 export type Splitter = (bytes: Uint8Array, at: number, end: number) => number;
 
 const APOSTROPHE = 0x27;
-const classes = classTable();
+const { blocks, fine } = loadClasses();
 
 const bit = (...of: number[]) => of.reduce((set, one) => set | (1 << one), 0);
 const LETTERS = bit(UPPER, LOWER, LETTER);
@@ -26,19 +27,6 @@ const TAIL = bit(LOWER, LETTER, MARK);
 const SYMBOLS = bit(OTHER, MARK);
 const SPACES = bit(SPACE, LINE_END);
 
-/** What a byte does in the fast paths below. */
-const FAST_LOWER = 1;
-const FAST_UPPER = 2;
-/** May stand before a word. */
-const FAST_PREFIX = 4;
-const fast = new Uint8Array(256);
-for (let byte = 0; byte < 128; byte++) {
-  const kind = classes[byte];
-  if (kind === LOWER) fast[byte] = FAST_LOWER;
-  else if (kind === UPPER) fast[byte] = FAST_UPPER;
-  else if (kind === OTHER || kind === SPACE) fast[byte] = FAST_PREFIX;
-}
-
 /**
  * ```text
  * [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?
@@ -47,15 +35,6 @@ for (let byte = 0; byte < 128; byte++) {
  * ```
  */
 export const splitO200k: Splitter = (bytes, at, end) => {
-  let next = at;
-  if (fast[bytes[next]!] === FAST_PREFIX) next += 1;
-  if (fast[bytes[next]!] === FAST_UPPER) next += 1;
-  if (fast[bytes[next]!] === FAST_LOWER && next < end) {
-    do next += 1;
-    while (fast[bytes[next]!] === FAST_LOWER);
-    if (next >= end) return end;
-    if (bytes[next]! < 0x80 && bytes[next] !== APOSTROPHE) return next;
-  }
   const first = classAt(bytes, at);
   const second = Math.min(at + (first >> 3), end);
   switch (first & 7) {
@@ -92,17 +71,9 @@ export const splitO200k: Splitter = (bytes, at, end) => {
  * ```
  */
 export const splitCl100k: Splitter = (bytes, at, end) => {
-  let next = at;
   if (bytes[at] === APOSTROPHE) {
     const contraction = contracted(bytes, at, end);
     if (contraction !== at) return contraction;
-  }
-  if (fast[bytes[next]!] === FAST_PREFIX) next += 1;
-  if ((fast[bytes[next]!]! & 3) !== 0 && next < end) {
-    do next += 1;
-    while ((fast[bytes[next]!]! & 3) !== 0);
-    if (next >= end) return end;
-    if (bytes[next]! < 0x80) return next;
   }
   const first = classAt(bytes, at);
   const second = Math.min(at + (first >> 3), end);
@@ -122,16 +93,15 @@ export const splitCl100k: Splitter = (bytes, at, end) => {
 /** The class of the character at a place in the low three bits, its length in bytes above. */
 function classAt(bytes: Uint8Array, at: number): number {
   const lead = bytes[at]!;
-  if (lead < 0x80) return 8 | classes[lead]!;
+  if (lead < 0x80) return 8 | fine[ASCII + lead]!;
   if (lead < 0xc0) return 8 | OTHER;
-  if (lead < 0xe0) return 16 | classes[((lead & 0x1f) << 6) | (bytes[at + 1]! & 0x3f)]!;
-  if (lead < 0xf0) {
-    const code = ((lead & 0x0f) << 12) | ((bytes[at + 1]! & 0x3f) << 6) | (bytes[at + 2]! & 0x3f);
-    return 24 | classes[code]!;
-  }
-  const high = ((lead & 0x07) << 18) | ((bytes[at + 1]! & 0x3f) << 12);
-  const code = high | ((bytes[at + 2]! & 0x3f) << 6) | (bytes[at + 3]! & 0x3f);
-  return 32 | (classes[code] ?? OTHER);
+  const second = bytes[at + 1]! & 63;
+  if (lead < 0xe0) return 16 | fine[(blocks[lead & 31]! << 6) | second]!;
+  const third = bytes[at + 2]! & 63;
+  if (lead < 0xf0) return 24 | fine[(blocks[((lead & 15) << 6) | second]! << 6) | third]!;
+  // Beyond Unicode there is no block, and this is a capital: text that is not UTF-8 is split somewhere.
+  const block = blocks[((lead & 7) << 12) | (second << 6) | third]!;
+  return 32 | fine[(block << 6) | (bytes[at + 3]! & 63)]!;
 }
 
 function is(set: number, bytes: Uint8Array, at: number, end: number): boolean {

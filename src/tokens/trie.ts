@@ -3,8 +3,8 @@ import type { Merges } from './merges.ts';
 /**
  * Every token as a path of bytes, for the longest token at a place. Nodes lie in the order of a walk
  * through the whole trie, so that what follows a node is near it in memory: a search costs what its
- * cache misses cost. The first two bytes are one step through a table, a child among many one step
- * through a hash, a child among few a look at each of them.
+ * cache misses cost. The first two bytes, or a character of three, are one step through a table; so
+ * is a child among many; a child among few is a look at each of them.
  */
 export interface Trie {
   /** By the first two bytes, `first << 8 | second`: a node, or 0. */
@@ -12,13 +12,13 @@ export interface Trie {
   /**
    * Two numbers a node. First: its token + 1 in the low 18 bits, 0 when it ends none; from bit 18
    * its byte; MANY or FEW children. Second: the next child of the same parent, by byte, or 0. The
-   * first child follows its parent.
+   * first child follows its parent; of many, its second number says where in `wide` the bytes begin.
    */
   readonly nodes: Int32Array;
-  /** Two numbers a slot: `(parent << 8 | byte) + 1`, 0 when free, and the child. */
+  /** By the bits of a character of three bytes: its node, or 0. */
+  readonly chars: Int32Array;
+  /** Two numbers a slot, at the beginning plus the byte: the parent, and the child. */
   readonly wide: Int32Array;
-  /** Slots of `wide` less one. */
-  readonly mask: number;
   /** By token: the longest shorter token that it begins with, or -1. */
   readonly shorter: Int32Array;
 }
@@ -31,15 +31,6 @@ export const MANY = 1 << 26;
 export const FEW = 1 << 27;
 /** The most children that are looked at one by one. */
 const FEW_MAX = 4;
-
-/** Room for the children of nodes with many, of 200,000 tokens. */
-const SLOTS = 1 << 19;
-
-/** The slot at which the search for a child among many begins. */
-export function wideSlot(key: number, mask: number): number {
-  const hash = Math.imul(key, 0x9e3779b1);
-  return (hash ^ (hash >>> 15)) & mask;
-}
 
 export function buildTrie(merges: Merges): Trie {
   const builder = new TrieBuilder(merges);
@@ -55,7 +46,8 @@ class TrieBuilder {
   readonly #merges: Merges;
   readonly #pairs = new Int32Array(65536);
   #nodes: Int32Array;
-  readonly #wide = new Int32Array(2 * SLOTS);
+  #wide = new Int32Array(1 << 20);
+  #slots = 256;
   readonly #shorter: Int32Array;
   readonly #starts: Int32Array;
   readonly #bytes: Uint8Array;
@@ -150,18 +142,25 @@ class TrieBuilder {
     for (let child = parent + 1; child !== 0; child = nodes[2 * child + 1]!) children += 1;
     if (children <= FEW_MAX) return;
     nodes[2 * parent] = (nodes[2 * parent]! & ~FEW) | MANY;
+    const begin = this.#slots - this.#byte(parent + 1);
+    if (2 * (begin + 256) > this.#wide.length) this.#grow();
     for (let child = parent + 1; child !== 0; child = nodes[2 * child + 1]!) {
-      this.#addWide(parent, child);
+      const slot = begin + this.#byte(child);
+      this.#wide[2 * slot] = parent;
+      this.#wide[2 * slot + 1] = child;
+      this.#slots = slot + 1;
     }
+    nodes[2 * parent + 3] = begin;
   }
 
-  #addWide(parent: number, child: number): void {
-    const wide = this.#wide;
-    const key = ((parent << 8) | ((this.#nodes[2 * child]! >>> TOKEN_BITS) & 0xff)) + 1;
-    let slot = wideSlot(key, SLOTS - 1);
-    while (wide[2 * slot] !== 0) slot = (slot + 1) & (SLOTS - 1);
-    wide[2 * slot] = key;
-    wide[2 * slot + 1] = child;
+  #byte(node: number): number {
+    return (this.#nodes[2 * node]! >>> TOKEN_BITS) & 0xff;
+  }
+
+  #grow(): void {
+    const wide = new Int32Array(2 * this.#wide.length);
+    wide.set(this.#wide);
+    this.#wide = wide;
   }
 
   #tokenAbove(size: number): number {
@@ -176,10 +175,38 @@ class TrieBuilder {
     this.#close(0);
     return {
       pairs: this.#pairs,
-      nodes: this.#nodes.slice(0, 2 * this.#count),
-      wide: this.#wide,
-      mask: SLOTS - 1,
+      nodes: this.#nodes.slice(0, 2 * this.#count + 2),
+      chars: this.#chars(),
+      wide: this.#wide.slice(0, 2 * (this.#slots + 256)),
       shorter: this.#shorter,
     };
   }
+
+  #chars(): Int32Array {
+    const chars = new Int32Array(65536);
+    for (let pair = 0; pair < 1024; pair++) {
+      const node = this.#pairs[((0xe0 | (pair >> 6)) << 8) | 0x80 | (pair & 63)]!;
+      if (node === 0) continue;
+      for (let byte = 0; byte < 64; byte++) {
+        chars[(pair << 6) | byte] = childOf(node, 0x80 | byte, this.#nodes, this.#wide);
+      }
+    }
+    return chars;
+  }
+}
+
+/** The child of a node by a byte, or 0. */
+export function childOf(node: number, byte: number, nodes: Int32Array, wide: Int32Array): number {
+  const entry = nodes[2 * node]!;
+  if ((entry & FEW) !== 0) {
+    let child = node + 1;
+    while (((nodes[2 * child]! >>> TOKEN_BITS) & 0xff) !== byte) {
+      child = nodes[2 * child + 1]!;
+      if (child === 0) return 0;
+    }
+    return child;
+  }
+  if ((entry & MANY) === 0) return 0;
+  const slot = 2 * (nodes[2 * node + 3]! + byte);
+  return wide[slot] === node ? wide[slot + 1]! : 0;
 }

@@ -4,7 +4,7 @@ import { countTokens as plainCl100k } from 'gpt-tokenizer/encoding/cl100k_base';
 import { countTokens as plainO200k } from 'gpt-tokenizer/encoding/o200k_base';
 import { get_encoding, type Tiktoken } from 'tiktoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { classTable } from '../../src/tokens/classes.ts';
+import { classOf } from '../../src/tokens/classes.ts';
 import { loadEncoding, type TextEncoding } from '../../src/tokens/encoder.ts';
 
 /** What the splitting patterns tell apart, and what has gone wrong in other counters. */
@@ -206,13 +206,12 @@ it('differs from gpt-tokenizer only where that differs from tiktoken', async () 
 
 /** The characters beside which our class changes, or the engine's. */
 function borders(): string[] {
-  const table = classTable();
   const patterns = [/\p{Lu}|\p{Lt}/u, /\p{Ll}/u, /\p{L}/u, /\p{M}/u, /\p{N}/u, /\s/u];
   const all: string[] = [];
   let before = '';
   for (let code = 0; code < 0x110000; code++) {
     const c = String.fromCodePoint(code);
-    const here = table[code] + patterns.map((pattern) => (pattern.test(c) ? 1 : 0)).join('');
+    const here = classOf(code) + patterns.map((pattern) => (pattern.test(c) ? 1 : 0)).join('');
     if (here !== before && code > 0) all.push(String.fromCodePoint(code - 1), c);
     before = here;
   }
