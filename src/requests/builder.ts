@@ -64,7 +64,11 @@ function finish(
   const body = template.render(item.record);
   if (body instanceof MissingField) {
     const where = describePosition(item.position);
-    return reject(item, 'missing_field', `${where} has no field ${body.field}`);
+    return reject(
+      item,
+      'missing_field',
+      `${where}: the record has no field ${body.field}, which the request names`,
+    );
   }
   return prepare(item, endpoint, body, idOf);
 }
@@ -89,7 +93,7 @@ export function prepare(
   }
   const error = validateRequestBody(endpoint, body);
   if (error !== null) {
-    return reject(item, error.code, `the request of ${where}: ${error.message}`, customId);
+    return reject(item, error.code, `${where}: ${error.message}`, customId);
   }
   return new PreparedRequest(
     item.record,
@@ -143,7 +147,11 @@ function fromLine(
   const line = item.record;
   const where = describePosition(item.position);
   if (!isObject(line) || !isObject(line.body)) {
-    return reject(item, 'invalid_request', `${where} is no request line: it has no body object`);
+    return reject(
+      item,
+      'invalid_request',
+      `${where}: this is no request line, as it has no body object`,
+    );
   }
   if (line.method !== undefined && line.method !== 'POST') {
     return reject(item, 'invalid_request', `${where}: method must be POST`);
@@ -153,7 +161,11 @@ function fromLine(
     return reject(item, 'invalid_request', `${where}: its url names no endpoint of a batch`);
   }
   if (wanted !== null && endpoint !== wanted) {
-    return reject(item, 'url_mismatch', `${where} is for ${endpoint}, the job for ${wanted}`);
+    return reject(
+      item,
+      'url_mismatch',
+      `${where}: the line is for ${endpoint}, the job for ${wanted}`,
+    );
   }
   const { model: own, ...rest } = line.body;
   return prepare(item, endpoint, { model: model ?? own, ...rest }, lineId);

@@ -14,8 +14,11 @@ export function checkFields(
   const known = new Set(columns);
   for (const field of fields) {
     if (known.has(field)) continue;
+    if (columns.length === 0) {
+      throw new UsageError(`${what} is empty: a CSV begins with a header that names its columns`);
+    }
     const near = nearest(field, columns);
-    const hint = near === undefined ? '' : `; did you mean {{${near}}}?`;
+    const hint = near === undefined ? '.' : `; did you mean {{${near}}}?`;
     const rest = columns.length - NAMED_COLUMNS;
     const more = rest > 0 ? ` and ${rest} more` : '';
     throw new UsageError(

@@ -13,13 +13,13 @@ export function customIdOf(value: unknown, where: string): string | RowError {
   if (typeof id !== 'string' || id === '') {
     return {
       code: 'missing_custom_id',
-      message: `${where} has no id: it must be a string that is not empty, or a number`,
+      message: `${where}: the record has no id; it must be a string that is not empty, or a number`,
     };
   }
   if (id.length > MAX_CUSTOM_ID_LENGTH) {
     return {
       code: 'invalid_custom_id',
-      message: `the id of ${where} has ${id.length} characters, more than ${MAX_CUSTOM_ID_LENGTH}`,
+      message: `${where}: the id has ${id.length} characters, more than ${MAX_CUSTOM_ID_LENGTH}`,
     };
   }
   return id;

@@ -176,7 +176,7 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
     }
     const columns = this.#columns ?? this.#setColumns(numberedColumns(Math.min(count, MAX_FIELDS)));
     if (count !== columns.length) {
-      const message = `${where(position)}: ${count} fields where ${columns.length} columns are expected; quote fields that hold the delimiter, or give --delimiter`;
+      const message = `${where(position)}: the row has ${counted(count, 'field')}, the header ${counted(columns.length, 'column')}; quote fields that hold the delimiter, or give --delimiter`;
       const fields = fieldTexts(data, scanner.fields, count);
       return new RejectedRecord(fields, position, { code: 'ragged_row', message });
     }
@@ -207,6 +207,10 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
     this.#records = this.#maker(columns);
     return columns;
   }
+}
+
+function counted(value: number, what: string): string {
+  return `${value} ${what}${value === 1 ? '' : 's'}`;
 }
 
 /**

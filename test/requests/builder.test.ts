@@ -93,7 +93,7 @@ test('a body template keeps types; the model of the job takes the place of its o
     builder.build(record({ messages: [{ role: 'user', content: null }], id: SECRET })),
   );
   expect(wrong.error.code).toBe('invalid_request');
-  expect(wrong.error.message).toContain('data.csv row 1, byte 100: body.messages[0].content');
+  expect(wrong.error.message).toContain('data.csv, row 1, byte 100: body.messages[0].content');
   expect(wrong.error.message).not.toContain(SECRET);
 });
 
@@ -130,7 +130,7 @@ test('a record without the field, or without an id, is rejected with its place o
   const missing = refused(builder.build(record({ other: SECRET, id: 'a' }, 3)));
   expect(missing.error).toEqual({
     code: 'missing_field',
-    message: 'data.csv row 3, byte 300 has no field text',
+    message: 'data.csv, row 3, byte 300: the record has no field text, which the request names',
   });
   for (const id of [undefined, '', null, {}, Number.NaN]) {
     const error = refused(builder.build(record({ text: SECRET, id }))).error;
@@ -221,7 +221,7 @@ test('a function that throws or makes nonsense is a rejected record, and the nex
   expect(errors.map((error) => error.code)).toEqual([
     ...['request_failed', 'request_failed', 'request_failed', 'invalid_request'],
   ]);
-  expect(errors[0]?.message).toBe('<records> row 1: the request function threw (TypeError)');
+  expect(errors[0]?.message).toBe('<records>, row 1: the request function threw (TypeError)');
   expect(JSON.stringify(errors)).not.toContain(SECRET);
   expect(Object.entries(prepared(items[4]!).body)[0]).toEqual(['model', MODEL]);
 });

@@ -98,5 +98,8 @@ test('a column that is not there is named, with the columns and the nearest of t
   expect(wrong).toThrow(UsageError);
   expect(wrong).toThrow('{{txet}}, but reviews.csv has no such column; did you mean {{Text}}?');
   expect(wrong).toThrow('id, Text, title');
-  expect(() => checkFields(['zzzzzzzz'], ['id'])).not.toThrow(/did you mean/);
+  expect(() => checkFields(['zzzzzzzz'], ['id', 'text'], 'a.csv')).toThrow(
+    'the request names {{zzzzzzzz}}, but a.csv has no such column. Its columns are id, text',
+  );
+  expect(() => checkFields(['text'], [], 'a.csv')).toThrow('a.csv is empty');
 });

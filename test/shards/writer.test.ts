@@ -164,7 +164,7 @@ test('an id may come again in another shard, and is refused in its own', async (
     custom_id: 'a',
     error: { code: 'duplicate_custom_id' },
   });
-  expect(row.error.message).toContain('records.ndjson row 2, byte 10');
+  expect(row.error.message).toContain('records.ndjson, row 2, byte 10');
 });
 
 test('an id of the user that was made for an earlier record is refused', async () => {
