@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { errorCode } from '../core/errors.ts';
+import { errorCode, MillraceError } from '../core/errors.ts';
+import type { Job } from '../jobs/job.ts';
 import { sampleRow, writeOutput } from '../jobs/output.ts';
 import { type JobStatus, readStatus } from '../jobs/status.ts';
 import { exitCodeOf } from './exit.ts';
@@ -7,7 +8,7 @@ import { programName } from './program-name.ts';
 import { styleOf } from './screen/style.ts';
 import { near, summary } from './screen/summary.ts';
 import { duration, shellWord } from './screen/words.ts';
-import { jobWord, type Session } from './session.ts';
+import { jobWord, type Session, serviceWords } from './session.ts';
 
 /** Writes the rows, if there is a place for them, says what the run came to, and gives its exit code. */
 export async function conclude(session: Session, out: string | null): Promise<number> {
@@ -51,10 +52,23 @@ async function writeRows({ job, wish, signal, progress }: Session, out: string):
     signal,
     onWarning: (message: string) => progress.note(`note: ${message}`),
   };
-  const made = await whole(() => writeOutput(job, out, options), !existsSync(out));
+  const write = () => writeOutput(job, out, options);
+  const made = await whole(write, !existsSync(out)).catch((error) => {
+    throw out === '-' && errorCode(error) === 'EPIPE' ? outputClosed(job, error) : error;
+  });
   if (made === null)
     progress.note('The rows were written by an earlier run; they stay as they are.');
   return out;
+}
+
+/** A reader such as head has seen enough: the job has its rows all the same. */
+function outputClosed(job: Job, cause: unknown): MillraceError {
+  return new MillraceError(
+    'output_closed',
+    'standard output was closed before all rows were written; they are kept: ' +
+      `${programName()} resume --job ${jobWord(job)} --out FILE writes them`,
+    { cause },
+  );
 }
 
 /** Null when the job's own rows are gone, as they are once the output of a finished job is whole. */
@@ -73,13 +87,17 @@ type NextCommand = readonly [command: string, what: string];
 function nextCommands(session: Session, status: JobStatus, out: string | null): NextCommand[] {
   const name = programName();
   const job = jobWord(session.job);
+  const service = serviceWords(session.wish);
   const next: NextCommand[] = [];
   if (status.state === 'cancelled') {
-    next.push([`${name} resume --job ${job}`, 'go on after all with the rows that are pending']);
+    next.push([
+      `${name} resume --job ${job}${service}`,
+      'go on after all with the rows that are pending',
+    ]);
   } else if (status.state !== 'finished') {
-    next.push([`${name} resume --job ${job}`, 'go on']);
+    next.push([`${name} resume --job ${job}${service}`, 'go on']);
   } else if (status.failed > 0) {
-    next.push([`${name} retry --job ${job}`, 'try the failed rows again']);
+    next.push([`${name} retry --job ${job}${service}`, 'try the failed rows again']);
   }
   if (out !== null && /\.(ndjson|jsonl|csv|tsv)$/.test(out)) {
     next.push([`head -n 3 ${shellWord(near(out))}`, 'look at the rows']);

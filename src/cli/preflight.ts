@@ -4,6 +4,7 @@ import type { RequestDefinition } from '../requests/definition.ts';
 import { createSink } from '../sinks/create-sink.ts';
 import { describeSource, type SourceOptions } from '../sources/describe.ts';
 import { expandGlobs } from '../sources/globs.ts';
+import { refuseOutputOverSource } from './place.ts';
 
 /**
  * Finds what can be found wrong before a job directory is made: files that are not there, a prompt
@@ -17,6 +18,7 @@ export async function preflight(
 ): Promise<string[]> {
   if (out !== null) await createSink(out).abort();
   const paths = await expandGlobs(patterns);
+  refuseOutputOverSource(out, paths);
   const { builder } = await openRequest(definition);
   for (const path of paths) {
     const { columns, label } = await describeSource(path, options);

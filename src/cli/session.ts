@@ -9,6 +9,7 @@ import { recall, remember } from './memory.ts';
 import type { QuotaFlags } from './options/limits.ts';
 import type { OutputFlags } from './options/output.ts';
 import type { ServiceFlags } from './options/service.ts';
+import { refuseForeignFiles, refuseOutputOverSource } from './place.ts';
 import { programName } from './program-name.ts';
 import { type Progress, startProgress } from './progress.ts';
 import { near } from './screen/summary.ts';
@@ -63,15 +64,18 @@ export async function withSession(
   const begun = performance.now();
   const path = resolve(flags.job);
   const { openJob, withJobStore } = await import('../jobs/job.ts');
-  const known =
-    options.mode === 'create' && !existsSync(join(path, 'job.db'))
-      ? null
-      : await withJobStore(path, (store) => store.read(readKnown));
+  const isNew = options.mode === 'create' && !existsSync(join(path, 'job.db'));
+  if (isNew) refuseForeignFiles(path, 'begin');
+  const known = isNew ? null : await withJobStore(path, (store) => store.read(readKnown));
   const wish = wishOf(flags, await recall(path));
   options.check?.(wish);
+  refuseOutputOverSource(wish.out, known?.sources ?? []);
   const over = known?.state === 'finished' && options.reopens !== true;
   const remote = over ? noService(known.resources) : await remoteService(wish);
-  const job = await openJob(path, { mode: options.mode });
+  const job = await openJob(path, { mode: options.mode }).catch(async (error) => {
+    await remote?.close();
+    throw error;
+  });
   let service: OpenService | undefined;
   let progress: Progress | undefined;
   try {
@@ -87,7 +91,7 @@ export async function withSession(
     const open = { job, service, wish, progress, json: flags.json === true, begun };
     return await interruptible((signal) => work({ ...open, signal }));
   } catch (error) {
-    if (error instanceof Interrupted) throw new Interrupted(goOn(flags.job));
+    if (error instanceof Interrupted) throw new Interrupted(goOn(flags.job, wish));
     throw error;
   } finally {
     await progress?.stop();
@@ -97,10 +101,21 @@ export async function withSession(
 }
 
 /** What is known of a job before it is opened: nothing yet in a directory that is only made. */
-async function readKnown(tx: Reader): Promise<{ state: JobState | null; resources: string[] }> {
+async function readKnown(tx: Reader): Promise<Known> {
   const job = await tx.job();
   const targets = await tx.targets();
-  return { state: job?.state ?? null, resources: targets.map(({ resource }) => resource) };
+  return {
+    state: job?.state ?? null,
+    resources: targets.map(({ resource }) => resource),
+    sources: job?.spec.sources.map(({ path: source }) => source) ?? [],
+  };
+}
+
+interface Known {
+  readonly state: JobState | null;
+  readonly resources: readonly string[];
+  /** Paths; null for standard input. */
+  readonly sources: readonly (string | null)[];
 }
 
 /** Stands in for the service of a job that is over. */
@@ -108,14 +123,14 @@ function noService(resources: readonly string[]): OpenService {
   return { targets: [], local: resources.includes(LOCAL_RESOURCE), close: async () => undefined };
 }
 
-/** A job without a service, as `prepare` needs it. */
+/** A job without a service, as `prepare` needs it: made if there is none. */
 export async function withJob(
   path: string,
-  mode: 'create' | 'open',
   work: (session: Pick<Session, 'job' | 'signal' | 'progress'>) => Promise<number>,
 ): Promise<number> {
   const { openJob } = await import('../jobs/job.ts');
-  const job = await openJob(path, { mode });
+  if (!existsSync(join(path, 'job.db'))) refuseForeignFiles(path, 'begin');
+  const job = await openJob(path, { mode: 'create' });
   let progress: Progress | undefined;
   try {
     progress = await startProgress(job.store, {
@@ -135,8 +150,14 @@ export async function withJob(
   }
 }
 
-function goOn(job: string): string {
-  return `stopped at a safe point, nothing is lost. Go on with\n  ${programName()} resume --job ${shellWord(job)}`;
+function goOn(job: string, wish: ServiceWish): string {
+  const next = `${programName()} resume --job ${shellWord(job)}${serviceWords(wish)}`;
+  return `stopped at a safe point, nothing is lost. Go on with\n  ${next}`;
+}
+
+/** The flag that a later command needs: an address is not remembered, as keys go to it. */
+export function serviceWords({ service }: ServiceWish): string {
+  return service === undefined || service === 'local' ? '' : ` --service ${shellWord(service)}`;
 }
 
 /** The job's directory as one would type it. */

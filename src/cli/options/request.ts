@@ -81,7 +81,7 @@ export function requestDefinition(
         `--request ${request}: it must be a .json template or a .ts or .js module`,
       );
     }
-    readText(request, '--request');
+    readText(request, `--request ${request}`);
     return plain({
       kind: 'module',
       ...common,
@@ -148,11 +148,13 @@ function jsonOrText(text: string): JsonValue {
 
 /** The text itself, or that of the file behind `@`, without its last line end. */
 function textOf(text: string, flag: string): string {
-  return text.startsWith('@') ? readText(text.slice(1), flag).replace(/\r?\n$/, '') : text;
+  return text.startsWith('@')
+    ? readText(text.slice(1), `${flag} ${text}`).replace(/\r?\n$/, '')
+    : text;
 }
 
 function readJsonObject(path: string, flag: string): JsonObject {
-  const text = readText(path, flag);
+  const text = readText(path, `${flag} ${path}`);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -165,12 +167,13 @@ function readJsonObject(path: string, flag: string): JsonObject {
   throw new UsageError(`${flag} ${path} must hold one JSON object`);
 }
 
-function readText(path: string, flag: string): string {
+/** `given` is the flag with its value, as it was typed. */
+function readText(path: string, given: string): string {
   try {
     return readFileSync(path, 'utf8').replace(/^\ufeff/, '');
   } catch (cause) {
     const code = errorCode(cause);
     const why = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code})`;
-    throw new UsageError(`${flag} ${path}: ${why}`, { cause });
+    throw new UsageError(`${given}: ${why}`, { cause });
   }
 }

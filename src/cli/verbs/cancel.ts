@@ -21,7 +21,7 @@ export function cancelCommand(finish: Finish): Command {
 
 async function cancel(flags: SessionFlags): Promise<number> {
   checkServiceFlags(flags);
-  const [{ withJobStore }, { requestCancel }] = await Promise.all([
+  const [{ openJob, withJobStore }, { requestCancel }] = await Promise.all([
     import('../../jobs/job.ts'),
     import('../../jobs/cancel.ts'),
   ]);
@@ -34,6 +34,8 @@ async function cancel(flags: SessionFlags): Promise<number> {
     return 0;
   }
   try {
+    // Whoever holds the job needs nothing of us; only without one is the service called from here.
+    await (await openJob(flags.job, { mode: 'open' })).close();
     return await carryOut(flags);
   } catch (error) {
     if (errorCode(error) === 'job_locked') {

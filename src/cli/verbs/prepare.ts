@@ -49,7 +49,7 @@ async function prepare(sources: readonly string[], flags: PrepareFlags): Promise
     import('../screen/plan.ts'),
   ]);
   const source = await preflight(sources, options, definition, null);
-  return withJob(flags.job, 'create', async ({ job, signal, progress }) => {
+  return withJob(flags.job, async ({ job, signal, progress }) => {
     const plan = await prepareJob(job, {
       source,
       sourceOptions: options,

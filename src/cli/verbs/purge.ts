@@ -24,18 +24,27 @@ export function purgeCommand(finish: Finish): Command {
 
 async function purge(flags: PurgeFlags): Promise<number> {
   checkServiceFlags(flags);
-  const [{ openJob }, { purgeJob }, service, { recall }, { plural }, { LOCAL_RESOURCE }] =
-    await Promise.all([
-      import('../../jobs/job.ts'),
-      import('../../jobs/purge.ts'),
-      import('../service.ts'),
-      import('../memory.ts'),
-      import('../screen/words.ts'),
-      import('../local.ts'),
-    ]);
+  const [
+    { openJob },
+    { purgeJob },
+    service,
+    { recall },
+    { plural },
+    { LOCAL_RESOURCE },
+    { refuseForeignFiles },
+  ] = await Promise.all([
+    import('../../jobs/job.ts'),
+    import('../../jobs/purge.ts'),
+    import('../service.ts'),
+    import('../memory.ts'),
+    import('../screen/words.ts'),
+    import('../local.ts'),
+    import('../place.ts'),
+  ]);
   const wish = service.wishOf(flags, await recall(flags.job));
   const job = await openJob(flags.job, { mode: 'open' });
   try {
+    refuseForeignFiles(job.directory.path, 'remove');
     const targets = await job.store.read((tx) => tx.targets());
     const resources = targets.map(({ resource }) => resource);
     // The local service's files lie in the directory; a job that was never sent has none.

@@ -25,12 +25,14 @@ export function retryCommand(finish: Finish): Command {
 
 async function retry(flags: SessionFlags): Promise<number> {
   checkServiceFlags(flags);
-  const [{ withSession }, { conclude }, { reopenFailed }, { plural }] = await Promise.all([
-    import('../session.ts'),
-    import('../conclude.ts'),
-    import('../../jobs/reopen.ts'),
-    import('../screen/words.ts'),
-  ]);
+  const [{ withSession }, { conclude }, { reopenFailed }, { readStatus }, { plural }] =
+    await Promise.all([
+      import('../session.ts'),
+      import('../conclude.ts'),
+      import('../../jobs/reopen.ts'),
+      import('../../jobs/status.ts'),
+      import('../screen/words.ts'),
+    ]);
   let out = '-';
   const check = (wish: object) => {
     out = outputOf(wish);
@@ -38,6 +40,8 @@ async function retry(flags: SessionFlags): Promise<number> {
   return withSession(flags, { mode: 'open', check, reopens: true }, async (session) => {
     const rows = await reopenFailed(session.job);
     session.progress.note(rows === 0 ? 'No row failed.' : `${plural(rows, 'row')} reopened.`);
+    const { state } = await session.job.store.read(readStatus);
+    if (state === 'finished') return conclude(session, null);
     await goOn(session);
     return conclude(session, out);
   });
