@@ -69,9 +69,19 @@ export async function jobRow(tx: Reader): Promise<JobRow> {
   return job;
 }
 
-/** Whether anything new may be sent. */
+/** Whether anything new may be granted. */
 export function maySend(job: JobRow): boolean {
   return job.state === 'preparing' || job.state === 'running';
+}
+
+/**
+ * Whether an attempt that was granted still goes out. A pause lets it: it was within the budget when
+ * it was granted. A cancel does not, nor a target that takes no more.
+ */
+export async function mayGoOut(tx: Reader, job: JobRow, shard: Shard): Promise<boolean> {
+  if (!maySend(job) && job.state !== 'paused') return false;
+  const target = (await tx.targets()).find(({ name }) => name === shard.target);
+  return target?.drained === null;
 }
 
 /** Tokens of a shard as the target's service counts them. */

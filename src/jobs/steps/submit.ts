@@ -4,7 +4,7 @@ import { failpoint } from '../../core/failpoints.ts';
 import type { Shard } from '../../core/job.ts';
 import type { Target } from '../../core/service.ts';
 import { backOff, bind, drain, putBack } from '../attempts.ts';
-import { type Context, jobRow, log, maySend, type Step, targetNamed } from '../context.ts';
+import { type Context, jobRow, log, mayGoOut, type Step, targetNamed } from '../context.ts';
 import { batchesSince, batchMetadata, CLOCK_SKEW_MS, isBatchOf } from '../listing.ts';
 import { isGone, missed } from '../missing.ts';
 
@@ -140,7 +140,7 @@ async function create(
 ): Promise<void> {
   const begun = await context.store.transaction(async (tx) => {
     const job = await jobRow(tx);
-    if (!maySend(job)) {
+    if (!(await mayGoOut(tx, job, shard))) {
       await tx.doneTask(task);
       await putBack(tx, context, shard, { code: job.state, readyAt: 0 });
       return null;

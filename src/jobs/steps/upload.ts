@@ -8,7 +8,7 @@ import type { Target, Upload } from '../../core/service.ts';
 import { lineHead } from '../../shards/format.ts';
 import { splicedLength, spliceHead } from '../../shards/splice.ts';
 import { putBack } from '../attempts.ts';
-import { type Context, jobRow, maySend, type Step, targetNamed } from '../context.ts';
+import { type Context, jobRow, mayGoOut, type Step, targetNamed } from '../context.ts';
 import { fileNameOf } from '../listing.ts';
 import { deleteOrphans } from '../orphans.ts';
 
@@ -26,7 +26,7 @@ export const upload: Step = async (context, task, signal) => {
       return null;
     }
     const job = await jobRow(tx);
-    if (!maySend(job)) {
+    if (!(await mayGoOut(tx, job, shard))) {
       await tx.doneTask(task);
       await putBack(tx, context, shard, { code: job.state, readyAt: 0 });
       return null;
