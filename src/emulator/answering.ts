@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
+import pLimit from 'p-limit';
 import type { Clock } from '../core/clock.ts';
 import { answeringOrder, type Slot } from './order.ts';
 import type { Progress } from './records.ts';
@@ -62,6 +63,12 @@ const STEPS = 100;
 /** Requests that are answered and written in one go. */
 const CHUNK = 128;
 
+/** Answers that wait for the one before them, at most so many times those that are open. */
+const WAITING = 4;
+
+/** Text that is held before it is written, unless one line is longer. */
+const RUN_CHARACTERS = 1024 * 1024; // 1 Mi
+
 /**
  * Writes a batch's answers, from where `progress` stands to the end or until the signal aborts,
  * and returns how far it came. An abort is no error: what is written counts. Memory is one window.
@@ -72,7 +79,7 @@ export async function writeAnswers(work: Answering): Promise<Progress> {
     if ('now' in work.answerer) {
       const { answerer } = work;
       for await (const questions of chunks(work)) {
-        await writer.write(questions.map((question) => answerer.now(question)));
+        for (const outcomes of answered(questions, answerer)) await writer.write(outcomes);
         await turn();
       }
     } else {
@@ -84,30 +91,58 @@ export async function writeAnswers(work: Answering): Promise<Progress> {
   }
 }
 
-/** Keeps `width` questions open, and writes the answers in the order of the questions. */
+/** Answers, in runs that end when they are long: a line of many embeddings has megabytes. */
+function* answered(
+  questions: readonly Question[],
+  answerer: Extract<Answerer, { width: 1 }>,
+): Generator<Outcome[], void, undefined> {
+  let outcomes: Outcome[] = [];
+  let length = 0;
+  for (const question of questions) {
+    const outcome = answerer.now(question);
+    outcomes.push(outcome);
+    length += outcome.output.length + outcome.error.length;
+    if (length < RUN_CHARACTERS) continue;
+    yield outcomes;
+    outcomes = [];
+    length = 0;
+  }
+  if (outcomes.length > 0) yield outcomes;
+}
+
+/**
+ * Keeps `width` questions open, and writes the answers in the order of the questions. A slow answer
+ * holds back the writing of those behind it, not their asking, until a window of them waits.
+ */
 async function answerLater(
   work: Answering,
   later: (question: Question, signal: AbortSignal) => Promise<Outcome>,
   width: number,
   writer: Writer,
 ): Promise<void> {
+  const { signal } = work;
+  const limit = pLimit(width);
   const open: Promise<Outcome | null>[] = [];
+  const ask = async (question: Question) => {
+    if (signal.aborted) return null;
+    try {
+      return await later(question, signal);
+    } catch (error) {
+      if (signal.aborted) return null;
+      throw error;
+    }
+  };
   const writeFirst = async () => {
     const outcome = await open.shift();
-    if (outcome !== undefined && outcome !== null && !work.signal.aborted) {
-      await writer.write([outcome]);
-    }
+    // Behind an answer that did not come the order has a hole, and the progress is a single number.
+    if (outcome === null) open.length = 0;
+    else if (outcome !== undefined) await writer.write([outcome]);
   };
   for await (const questions of chunks(work)) {
     for (const question of questions) {
-      open.push(
-        later(question, work.signal).catch((error: unknown) => {
-          if (work.signal.aborted) return null;
-          throw error;
-        }),
-      );
-      if (open.length >= width) await writeFirst();
-      if (work.signal.aborted) break;
+      if (signal.aborted) break;
+      open.push(limit(() => ask(question)));
+      if (open.length >= width * WAITING) await writeFirst();
     }
   }
   while (open.length > 0) await writeFirst();

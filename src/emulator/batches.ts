@@ -99,7 +99,7 @@ export class Batches {
   ): Accepted {
     const { options, ledger } = this.#state;
     const { switches, clock } = options;
-    const number = ledger.batches.size + 1 + this.#refusedByFault;
+    const number = ledger.lastBatchNumber() + 1 + this.#refusedByFault;
     const faults = this.#faults.forBatch(number);
     const deployment = facts?.model ?? null;
     const tokens = over.tokens ?? Math.ceil((facts?.tokens ?? 0) * switches.enqueuedTokenFactor);
@@ -108,7 +108,7 @@ export class Batches {
     if (!charged && (limited?.how ?? switches.tokenLimit) === 'refuse') {
       // The next create is another occasion, or the rule would refuse for ever.
       if (limited !== undefined) this.#refusedByFault += 1;
-      const limit = limitText(this.#state.quota.enqueuedTokens ?? 0);
+      const limit = limitText(this.#state.quota.enqueuedTokens);
       throw new WireError('tokenLimit', { limit, model: deployment ?? '' });
     }
     const now = clock.now();
@@ -146,6 +146,7 @@ export class Batches {
       outputLifeSeconds: wanted.outputLifeSeconds ?? switches.outputLifeSeconds,
     };
     ledger.commit({ batch });
+    this.#refusedByFault = 0;
     const { inputFileId, metadata } = batch;
     note(this.#state, {
       kind: 'batch',
@@ -255,5 +256,5 @@ function fateOf(faults: readonly BatchAction[]): Fate | null {
 function expiryOf(plan: Plan): Fate | null {
   if (plan.validating + plan.running + plan.finalizing <= WINDOW_MS) return null;
   const share = Math.max(0, Math.min(1, (WINDOW_MS - plan.validating) / plan.running));
-  return { end: 'expired', share, errors: [] };
+  return { end: 'expired', share, late: true, errors: [] };
 }

@@ -1,25 +1,23 @@
 import { createReadStream, createWriteStream } from 'node:fs';
-import { appendFile, rename, stat, truncate } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { OutputAction } from './faults/rules.ts';
 
-/** Makes a finished file odd in the ways that output files were seen to be. */
-export async function deform(path: string, actions: readonly OutputAction[]): Promise<void> {
-  for (const { do: action } of actions) {
-    if (action === 'blank-line') await appendFile(path, '\n');
-    if (action === 'no-final-newline') {
-      const { size } = await stat(path);
-      if (size > 0) await truncate(path, size - 1);
-    }
-    if (action === 'bom') {
-      const odd = `${path}.bom`;
-      await pipeline(withBom(path), createWriteStream(odd, { mode: 0o600 }));
-      await rename(odd, path);
-    }
-  }
-}
+const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
-async function* withBom(path: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from([0xef, 0xbb, 0xbf]);
-  yield* createReadStream(path);
+/** Copies a finished file in the odd forms that output files were seen in. The first one stays. */
+export async function deform(
+  from: string,
+  to: string,
+  actions: readonly OutputAction[],
+): Promise<void> {
+  const has = (name: OutputAction['do']) => actions.some(({ do: action }) => action === name);
+  const { size } = await stat(from);
+  const bytes = has('no-final-newline') ? Math.max(0, size - 1) : size;
+  const parts = async function* (): AsyncGenerator<Uint8Array> {
+    if (has('bom')) yield BOM;
+    if (bytes > 0) yield* createReadStream(from, { end: bytes - 1 });
+    if (has('blank-line')) yield Buffer.from('\n');
+  };
+  await pipeline(parts, createWriteStream(to, { mode: 0o600 }));
 }

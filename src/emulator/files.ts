@@ -57,7 +57,7 @@ export class Files {
       throw error;
     }
     const now = clock.now();
-    const number = ledger.nextFileNumber();
+    const number = ledger.nextUpload();
     const faults = this.#faults.forFile(number);
     let pending = draw(switches.pendingSeconds, randomFor(this.#state, `file ${number}`));
     let visibleAt = now;
@@ -79,7 +79,7 @@ export class Files {
       content: true,
       facts: null,
     };
-    ledger.commit({ file });
+    ledger.commit({ file }, { uploads: number });
     const { filename, bytes } = file;
     note(this.#state, {
       kind: 'file',
@@ -107,10 +107,16 @@ export class Files {
     return [...this.#state.ledger.files.values()].filter((file) => file.visibleAt <= now);
   }
 
-  /** What the pass over an input file found; waits for it. */
+  /** What the pass over an input file found; waits for it. Refuses a file that is deleted meanwhile. */
   async facts(file: FileRecord): Promise<FileFacts> {
-    const known = this.#state.ledger.files.get(file.id)?.facts ?? file.facts;
-    return known ?? (await this.#scan(file));
+    const known = this.get(file.id).facts;
+    if (known !== null) return known;
+    const facts = await this.#scan(file).catch((error: unknown) => {
+      this.get(file.id);
+      throw error;
+    });
+    this.get(file.id);
+    return facts;
   }
 
   async remove(id: string): Promise<void> {
@@ -182,7 +188,8 @@ export class Files {
       try {
         await this.#scan(file);
       } catch (error) {
-        if (isAbort(error, closing)) return;
+        // It may be deleted while it is read.
+        if (isAbort(error, closing) || !ledger.files.has(file.id)) return;
         throw error;
       }
     }
@@ -199,9 +206,10 @@ export class Files {
     const { ledger, closing, options } = this.#state;
     const path = contentPath(this.#state, file.id);
     const scan = scanFile(path, indexPath(this.#state, file.id), options.switches, closing)
-      .then((facts) => {
+      .then(async (facts) => {
         const now = ledger.files.get(file.id);
-        if (now !== undefined) ledger.commit({ file: { ...now, facts } });
+        if (now === undefined) await this.sweep(file.id);
+        else ledger.commit({ file: { ...now, facts } });
         return facts;
       })
       .finally(() => this.#scans.delete(file.id));

@@ -28,9 +28,11 @@ export async function publish(
   const { outputPath, errorPath } = batchPaths(state, batch);
   const made = which === 'output' ? outputPath : errorPath;
   const path = contentPath(state, nameOf(batch, which));
+  const actions = which === 'output' ? faults.forOutput(batch.number) : [];
   try {
-    if (which === 'output') await deform(made, faults.forOutput(batch.number));
-    await rename(made, path);
+    // What was answered stays beside its odd copy, so that a restart makes it odd once only.
+    if (actions.length > 0) await deform(made, `${made}.odd`, actions);
+    await rename(actions.length > 0 ? `${made}.odd` : made, path);
   } catch (error) {
     // A kill between this rename and the commit leaves the file in its place already.
     if (errorCode(error) !== 'ENOENT') throw error;

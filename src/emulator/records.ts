@@ -95,6 +95,8 @@ export interface Fate {
   readonly end: 'failed' | 'expired' | 'cancelled' | 'stalled';
   /** Part of its requests that is answered first, 0 to 1. */
   readonly share: number;
+  /** For `expired`: not before its 24 h are over. */
+  readonly late?: boolean;
   /** Of a failed one. */
   readonly errors: readonly ValidationError[];
 }

@@ -64,6 +64,7 @@ class Scan {
   readonly #ids = new Set<string>();
   readonly #errors: ValidationError[] = [];
   #index = new Uint32Array(2 * 1024);
+  #indexed = 0;
   #lines = 0;
   #requests = 0;
   #tokens = 0;
@@ -77,22 +78,26 @@ class Scan {
 
   take(bytesOfLine: Buffer, bytes: number, counter: PromptCounter): void {
     this.#lines += 1;
+    const most = this.#switches.maxRequestsPerFile;
     if (isBlank(bytesOfLine)) {
-      this.#remember(bytes, BLANK);
+      if (this.#requests <= most) this.#remember(bytes, BLANK);
       return;
     }
     this.#requests += 1;
+    if (this.#requests > most) {
+      // Nobody will answer this file: what is left of it is only counted, or its ids fill the memory.
+      if (this.#requests === most + 1) this.#tooMany(most);
+      return;
+    }
     const tokens = this.#read(bytesOfLine, counter);
     this.#tokens += tokens;
     this.#remember(bytes, tokens);
-    if (this.#requests === this.#switches.maxRequestsPerFile + 1) {
-      this.#fail(
-        'too_many_tasks',
-        `The number of requests in the file exceeds the maximum of ${this.#switches.maxRequestsPerFile}.`,
-        null,
-        null,
-      );
-    }
+  }
+
+  /** Comes before what the lines have of errors: it is always told. */
+  #tooMany(most: number): void {
+    const message = `The number of requests in the file exceeds the maximum of ${most}.`;
+    this.#errors.unshift({ code: 'too_many_tasks', message, line: null, param: null });
   }
 
   /** Validates a line; its tokens, or 0 when it cannot be read. */
@@ -186,7 +191,8 @@ class Scan {
   }
 
   #remember(bytes: number, tokens: number): void {
-    const at = (this.#lines - 1) * 2;
+    const at = this.#indexed * 2;
+    this.#indexed += 1;
     if (at === this.#index.length) {
       const larger = new Uint32Array(this.#index.length * 2);
       larger.set(this.#index);
@@ -197,7 +203,7 @@ class Scan {
   }
 
   index(): Uint8Array {
-    return new Uint8Array(this.#index.buffer, 0, this.#lines * 8);
+    return new Uint8Array(this.#index.buffer, 0, this.#indexed * 8);
   }
 
   facts(): FileFacts {

@@ -56,13 +56,17 @@ function tokenLimitError(deployment: string, { options, quota }: State): Validat
   const style = options.switches.errorEnvelope === 'azure' ? azure : openai;
   const message = fill(style.message, {
     model: deployment,
-    limit: limitText(quota.enqueuedTokens ?? 0),
+    limit: limitText(quota.enqueuedTokens),
   });
   return whole('token_limit_exceeded', message.replace(/^token_limit_exceeded: /, ''));
 }
 
+/** Told by a fault where the deployments have no limit: that of the recorded message. */
+const RECORDED_LIMIT = 30_000; // tokens
+
 /** 30K and 2M as the service writes them where the number is round. */
-export function limitText(limit: number): string {
+export function limitText(enqueuedTokens: number | null): string {
+  const limit = enqueuedTokens ?? RECORDED_LIMIT;
   if (limit >= 1_000_000 && limit % 1_000_000 === 0) return `${limit / 1_000_000}M`;
   if (limit >= 1000 && limit % 1000 === 0) return `${limit / 1000}K`;
   return String(limit);

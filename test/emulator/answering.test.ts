@@ -118,4 +118,36 @@ describe('writing answers', () => {
     expect(await outputs()).toEqual(whole);
     expect(most).toBe(5);
   });
+
+  test('a slow answer holds back the writing behind it, but not the asking', async () => {
+    const { answerer } = work;
+    if (!('now' in answerer)) throw new Error('not this one');
+    const slow = Promise.withResolvers<void>();
+    let asked = 0;
+    const later: Answering['answerer'] = {
+      width: 4,
+      later: async (question) => {
+        asked += 1;
+        if (asked === 1) await slow.promise;
+        // Twice as many as are open at once were asked while the first was.
+        if (asked === 8) slow.resolve();
+        return answerer.now(question);
+      },
+    };
+    await writeAnswers({ ...work, answerer: later });
+    const ids = (await outputs()).join('').trim().split('\n');
+    expect([ids.length, new Set(ids).size]).toEqual([REQUESTS, REQUESTS]);
+  });
+
+  test('long answers are written as they come, and not a whole chunk at a time', async () => {
+    const text = 'x'.repeat(600 * 1024);
+    const big: Answering['answerer'] = {
+      width: 1,
+      now: () => ({ output: text, error: '', ok: true, inputTokens: 1, outputTokens: 2 }),
+    };
+    await writeAnswers({ ...work, requests: 20, answerer: big });
+    expect(checkpoints.map(({ position }) => position)).toEqual(
+      Array.from({ length: 10 }, (_none, index) => 2 * (index + 1)),
+    );
+  });
 });

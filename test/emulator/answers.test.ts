@@ -182,6 +182,53 @@ describe('a function of the user', () => {
   });
 });
 
+describe('a function of the user that is odd', () => {
+  test('makes lines with status 500 where its answers are none', async () => {
+    const odd: Readonly<Record<string, unknown>> = {
+      bodiless: { status_code: 200 },
+      nothing: null,
+      number: 42,
+      whole: { id: 'chatcmpl-1', choices: [] },
+    };
+    const caller = await start({ answer: ({ custom_id: id }) => odd[id] as string });
+    const content = Object.keys(odd).map((id) => chatLine(id, 'a'));
+    const batch = await caller.reach(await caller.submit(content.join('\n')), 'completed');
+    expect(batch.request_counts).toEqual({ total: 4, completed: 0, failed: 4 });
+    const lines = await caller.lines(batch.error_file_id);
+    expect(lines.map((line) => (line.response as Json).status_code)).toEqual([500, 500, 500, 500]);
+  });
+
+  test('and never comes back holds up neither cancel nor close', async () => {
+    const never = Promise.withResolvers<string>().promise;
+    const caller = await start({ answer: ({ line }) => (line === 2 ? never : 'yes') });
+    const run = async () => {
+      const id = await caller.submit([1, 2, 3].map((at) => chatLine(`r${at}`, 'a')).join('\n'));
+      await caller.reach(id, 'in_progress');
+      return id;
+    };
+    const id = await run();
+    await caller.call('POST', `/batches/${id}/cancel`);
+    await caller.reach(id, 'cancelled');
+    await run();
+    await open?.close();
+  });
+});
+
+describe('requests that no model can answer', () => {
+  test('hang nothing up and spoil no other line', async () => {
+    const caller = await start();
+    const format = (schema: unknown) => ({
+      response_format: { type: 'json_schema', json_schema: { name: 'x', schema } },
+    });
+    const answers = await ask(caller, {
+      negative: { ...user('a'), max_tokens: -1, ...format({ type: 'object' }) },
+      impossible: { ...user('b'), ...format({ enum: [] }) },
+      plain: user('c'),
+    });
+    expect(Object.keys(answers).sort()).toEqual(['impossible', 'negative', 'plain']);
+  });
+});
+
 describe('an upstream', () => {
   async function serve(
     handle: (body: Json, request: IncomingMessage, answer: ServerResponse) => void,

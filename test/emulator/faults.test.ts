@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { CATALOGUE } from '../../src/emulator/http/errors.ts';
 import {
   type Emulator,
   type EmulatorOptions,
@@ -127,6 +128,35 @@ describe('faults of calls', () => {
     await expect(caller.upload(big)).rejects.toThrow();
     expect((await caller.call('GET', '/files')).json.data).toEqual([]);
     expect((await caller.upload(big)).status).toBe(201);
+  });
+
+  test('a small upload that is cut is not taken either, and the log says so', async () => {
+    const caller = await start([
+      { on: 'files.upload', nth: 1, do: 'cut-before', afterBytes: 10 },
+      { on: 'files.upload', nth: 2, do: 'cut-before' },
+    ]);
+    await expect(caller.upload('x'.repeat(1000))).rejects.toThrow();
+    await expect(caller.upload('x'.repeat(1000))).rejects.toThrow();
+    expect((await caller.call('GET', '/files')).json.data).toEqual([]);
+    const entries = open?.accessLog().filter(({ call }) => call === 'files.upload');
+    expect(entries?.map(({ status, id }) => [status, id])).toEqual([
+      [0, null],
+      [0, null],
+    ]);
+  });
+
+  test('every refusal of the catalogue is a whole sentence', async () => {
+    for (const error of Object.keys(CATALOGUE) as (keyof typeof CATALOGUE)[]) {
+      const caller = await start([{ on: '*', do: 'refuse', error }]);
+      const { status, text } = await caller.call('GET', '/batches/batch_1');
+      expect([status, text]).toEqual([
+        CATALOGUE[error].status,
+        expect.not.stringMatching(/[{]\w+}/),
+      ]);
+      await open?.close();
+    }
+    const full = await start([{ on: 'files.upload', do: 'refuse', error: 'fileQuota' }]);
+    expect((await full.upload('x')).text).toContain('The maximum is 500.');
   });
 
   test('content that is cut, ends early, or is slow', async () => {
@@ -314,6 +344,26 @@ describe('faults of lines', () => {
   });
 });
 
+test('a count is of those that the rule names', async () => {
+  const caller = await start([
+    { on: 'batch', nth: [2, 3], count: 1, do: 'fail', code: 'input_modified' },
+    { on: 'line', customIds: ['r-4', 'r-5'], count: 1, do: 'missing' },
+    { on: 'line', after: 2, count: 1, batch: 1, do: 'content-filter' },
+  ]);
+  const ends: unknown[] = [];
+  for (let made = 0; made < 3; made += 1) {
+    const batch = await caller.reach(await caller.submit(lines(6)), 'completed', 'failed');
+    const ids = (await caller.lines(batch.output_file_id)).map(({ custom_id: id }) => String(id));
+    ends.push([batch.status, ...ids.sort()]);
+  }
+  expect(ends).toEqual([
+    ['completed', 'r-0', 'r-1', 'r-3', 'r-5'],
+    ['failed'],
+    ['completed', 'r-0', 'r-1', 'r-2', 'r-3', 'r-5'],
+  ]);
+  expect(open?.faultHits()).toEqual([1, 2, 1]);
+});
+
 describe('scripts', () => {
   test.each([
     [[], 'must be an object'],
@@ -325,6 +375,14 @@ describe('scripts', () => {
     [{ rules: [{ on: '*', do: 'delay', ms: 3, s: 3 }] }, 'rule 1: there is no "s" here'],
     [{ rules: [{ on: '*', do: 'refuse', error: 'odd' }] }, 'rule 1: "error" must be one of'],
     [{ foreign: [{ batches: 3 }] }, 'foreign 1: "deployment" is missing'],
+    [{ rules: [{ on: '*', do: 'answer', status: 999 }] }, '"status" must be an HTTP status'],
+    [{ rules: [{ on: '*', do: 'cut-after', nth: '3' }] }, '"nth" must be a whole number above 0'],
+    [{ rules: [{ on: '*', do: 'cut-after', probability: 5 }] }, '"probability" must be a number'],
+    [{ rules: [{ on: '*', do: 'cut-after', batch: 2 }] }, 'there is no "batch" here'],
+    [{ rules: [{ on: '*', do: 'toString' }] }, '"do" on call must be one of'],
+    [{ rules: [{ on: 'line', do: 'missing', customIds: 'a' }] }, 'must be a list of strings'],
+    [{ rules: [{ on: 'line', do: 'status', status: 500, into: 'outputs' }] }, 'output, error'],
+    [{ rules: [{ on: 'batch', do: 'no-file', which: 'all' }] }, 'one of output, error, both'],
   ])('%j is refused', (script, message) => {
     expect(() => parseFaultScript(script)).toThrow(message);
   });

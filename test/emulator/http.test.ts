@@ -109,6 +109,13 @@ test('switches are read from the texts of a command line', () => {
   });
   expect(() => parseSwitches(['timestamps'])).toThrow('write name=value');
   expect(() => parseSwitches(['maxFiles=many'])).toThrow('maxFiles must be a number');
+  // A word that JSON has too.
+  expect(parseSwitches(['unknownCounts=null'])).toEqual({ unknownCounts: 'null' });
+  expect(parseSwitches(['inputLifeSeconds=null'])).toEqual({ inputLifeSeconds: null });
+  expect(() => parseSwitches(['timestamps=ISO'])).toThrow('must be one of iso, int');
+  expect(() => parseSwitches(['createStatus=202'])).toThrow('must be one of 200, 201');
+  expect(() => parseSwitches(['pendingSeconds=[5]'])).toThrow('list of two numbers');
+  expect(() => parseSwitches(['maxFiles=-1'])).toThrow('maxFiles must be a number');
 });
 
 describe('bodies', () => {

@@ -103,6 +103,19 @@ describe('validation', () => {
     expect(batch.request_counts).toEqual({ total: 3, completed: 3, failed: 0 });
   });
 
+  test('what is beyond the most requests is only counted, whatever it is', async () => {
+    const bad = Array.from({ length: 5000 }, () => '{"not": "a request"}\n\n').join('');
+    const content = `{broken\n${good('a')}\n${bad}`;
+    const batch = await caller.reach(await caller.submit(content), 'failed');
+    const { data } = batch.errors as { data: { code: string }[] };
+    expect(data.map(({ code }) => code)).toEqual([
+      'too_many_tasks',
+      'invalid_json_line',
+      'invalid_request',
+    ]);
+    expect(batch.request_counts).toMatchObject({ total: 5002 });
+  });
+
   test('another window than 24h fails the batch', async () => {
     const id = await caller.submit(good('a'), { completion_window: '1h' });
     const batch = await caller.reach(id, 'failed');

@@ -15,6 +15,17 @@ export interface Answer {
   readonly outputTokens: number;
 }
 
+/** An answer whose body somebody else made, with the tokens that it tells of. */
+export function answerOf(status: number, body: unknown): Answer {
+  const usage = isObject(body) && isObject(body.usage) ? body.usage : {};
+  return {
+    status,
+    body: JSON.stringify(body),
+    inputTokens: numberOf(usage.prompt_tokens ?? usage.input_tokens, 0),
+    outputTokens: numberOf(usage.completion_tokens ?? usage.output_tokens, 0),
+  };
+}
+
 /** What an answer is made of, besides the request's body. */
 export interface Making {
   readonly random: Random;
@@ -36,7 +47,9 @@ export function speak(making: Making, format: unknown, limit: number): Written {
   if (kind !== 'json_schema' || !isObject(format)) return writeText(random, limit);
   // Chat has the schema one level deeper than Responses.
   const holder = isObject(format.json_schema) ? format.json_schema : format;
-  return cutTo({ text: JSON.stringify(instanceOf(holder.schema, random)), limit, counter });
+  // A schema that nothing satisfies, such as an empty enum, has no instance.
+  const text = JSON.stringify(instanceOf(holder.schema, random)) ?? 'null';
+  return cutTo({ text, limit, counter });
 }
 
 /** A text of at most `limit` tokens. */
@@ -50,6 +63,11 @@ export function cutTo(whole: { text: string; limit: number; counter: PromptCount
     tokens = whole.counter.countText(text);
   }
   return { text, tokens, cut: true };
+}
+
+/** The most tokens that an answer may have. What is no limit is none; the least is one token. */
+export function limitOf(value: unknown): number {
+  return Math.max(1, numberOf(value, Infinity));
 }
 
 export function numberOf(value: unknown, otherwise: number): number {

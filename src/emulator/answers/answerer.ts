@@ -1,10 +1,11 @@
+import { UsageError } from '../../core/errors.ts';
 import type { Answerer, Outcome, Question } from '../answering.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { LineAction } from '../faults/rules.ts';
 import type { BatchRecord } from '../records.ts';
 import { operationOf } from '../scan.ts';
 import type { State } from '../state.ts';
-import type { Answer, Making } from './answer.ts';
+import { type Answer, answerOf, type Json, type Making, numberOf } from './answer.ts';
 import { chatAnswer } from './chat.ts';
 import { embeddingsAnswer } from './embeddings.ts';
 import { distort, errorAnswer, faultyAnswer, outcomeOf } from './output-lines.ts';
@@ -69,7 +70,7 @@ export async function answererOf(
       const given =
         upstream !== null
           ? await askUpstream(upstream, question, signal)
-          : await askUser(question, batch, state, model);
+          : await askUser(question, batch, state, model, signal);
       return outcome(question, given, lineFaults);
     },
   };
@@ -102,7 +103,7 @@ function hasNullContent(body: Readonly<Record<string, unknown>>): boolean {
 type Model = (question: Question, given: string | null) => Answer;
 
 /** The deterministic model: the same request has the same answer. */
-function modelOf({ options }: State, counter: PromptCounter): Model {
+function modelOf({ options, failed }: State, counter: PromptCounter): Model {
   const { switches, seed, clock } = options;
   return (question, given) => {
     const { body, url } = question.request;
@@ -114,19 +115,32 @@ function modelOf({ options }: State, counter: PromptCounter): Model {
       counter,
       given,
     };
-    const operation = operationOf(url);
-    if (operation === '/responses') return responsesAnswer(body, making);
-    if (operation === '/embeddings') return embeddingsAnswer(body, making);
-    return chatAnswer(body, making);
+    try {
+      return ANSWERS[operationOf(url)]?.(body, making) ?? chatAnswer(body, making);
+    } catch (error) {
+      // One odd request is a line and not the end of its batch.
+      failed(error);
+      return errorAnswer(500, switches);
+    }
   };
 }
 
-/** The answer of the user's function. What it throws becomes a line with status 500. */
+/** What answers an operation; chat answers the rest. */
+const ANSWERS: Readonly<Record<string, (body: Json, making: Making) => Answer>> = {
+  '/responses': responsesAnswer,
+  '/embeddings': embeddingsAnswer,
+};
+
+/**
+ * The answer of the user's function. What it throws, and what is no answer, becomes a line with
+ * status 500. Rejects when the signal aborts, whatever the function does then.
+ */
 async function askUser(
   question: Question,
   batch: BatchRecord,
   { options, failed }: State,
   model: Model,
+  signal: AbortSignal,
 ): Promise<Answer> {
   const { custom_id, method, url, body } = question.request;
   const request: EmulatedRequest = {
@@ -138,19 +152,31 @@ async function askUser(
     line: question.line,
   };
   try {
-    const response = await options.answer?.(request);
+    const response: unknown = await untilAborted(signal, async () => options.answer?.(request));
     if (typeof response === 'string') return model(question, response);
     if (response === undefined) return model(question, null);
-    const usage =
-      isObject(response.body) && isObject(response.body.usage) ? response.body.usage : {};
-    return {
-      status: response.status_code ?? 200,
-      body: JSON.stringify(response.body),
-      inputTokens: Number(usage.prompt_tokens ?? usage.input_tokens ?? 0),
-      outputTokens: Number(usage.completion_tokens ?? usage.output_tokens ?? 0),
-    };
+    if (!isObject(response) || response.body === undefined) {
+      throw new UsageError(
+        'answer must return a text, or { status_code, body } with a body, or nothing',
+      );
+    }
+    return answerOf(numberOf(response.status_code, 200), response.body);
   } catch (error) {
+    if (signal.aborted) throw error;
     failed(error);
     return errorAnswer(500, options.switches);
+  }
+}
+
+/** What `ask` answers, or a rejection as soon as the signal aborts. */
+async function untilAborted<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  try {
+    return await Promise.race([ask(), promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
   }
 }

@@ -1,4 +1,13 @@
-import { type Answer, hex, type Json, letters, type Making, numberOf, speak } from './answer.ts';
+import {
+  type Answer,
+  hex,
+  type Json,
+  letters,
+  limitOf,
+  type Making,
+  numberOf,
+  speak,
+} from './answer.ts';
 import { instanceOf } from './instances.ts';
 import { isObject } from './tokens.ts';
 
@@ -37,7 +46,7 @@ export function versionOf(deployment: string): string {
 /** A chat completion. Put together as text: it is made 100,000 times a file. */
 export function chatAnswer(body: Json, making: Making): Answer {
   const { random, inputTokens, now, switches } = making;
-  const limit = numberOf(body.max_completion_tokens ?? body.max_tokens, Infinity);
+  const limit = limitOf(body.max_completion_tokens ?? body.max_tokens);
   const choices = Math.min(MOST_CHOICES, Math.max(1, numberOf(body.n, 1)));
   const filters = switches.contentFilter ? `"content_filter_results":${SAFE},` : '';
   const tool = forcedTool(body);

@@ -1,10 +1,10 @@
-import { type Answer, hex, type Json, letters, type Making, numberOf, speak } from './answer.ts';
+import { type Answer, hex, type Json, letters, limitOf, type Making, speak } from './answer.ts';
 import { isObject } from './tokens.ts';
 
 /** A body of the Responses API, whose `model` is the deployment's name and whose time is a float. */
 export function responsesAnswer(body: Json, making: Making): Answer {
   const { random, inputTokens, now, switches } = making;
-  const limit = numberOf(body.max_output_tokens, Infinity);
+  const limit = limitOf(body.max_output_tokens);
   const format = isObject(body.text) ? body.text.format : undefined;
   const { text, tokens, cut } = speak(making, format, limit);
   const id = `${letters(random)}${hex(random)}`;

@@ -1,8 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Question } from '../answering.ts';
 import { operationOf } from '../scan.ts';
-import type { Answer } from './answer.ts';
-import { isObject } from './tokens.ts';
+import { type Answer, answerOf } from './answer.ts';
 
 /** A server that speaks the OpenAI API and answers in the emulator's place. */
 export interface Upstream {
@@ -84,7 +83,7 @@ async function send(
     return {
       status: response.status,
       waitMs: waitMs >= 0 ? waitMs : undefined,
-      answer: answerOf(response.status, text),
+      answer: answerOf(response.status, bodyOf(text)),
     };
   } catch (error) {
     if (signal.aborted) throw error;
@@ -92,21 +91,13 @@ async function send(
   }
 }
 
-/** The body goes into the line as it came, if it is JSON; a newline inside would break the line. */
-function answerOf(status: number, text: string): Answer {
-  let body: unknown;
+/** The body goes into the line as JSON of its own: a newline inside would break the line. */
+function bodyOf(text: string): unknown {
   try {
-    body = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
-    body = {
+    return {
       error: { message: 'The upstream server did not answer with JSON.', code: 'bad_json' },
     };
   }
-  const usage = isObject(body) && isObject(body.usage) ? body.usage : {};
-  return {
-    status,
-    body: JSON.stringify(body),
-    inputTokens: Number(usage.prompt_tokens ?? usage.input_tokens ?? 0),
-    outputTokens: Number(usage.completion_tokens ?? usage.output_tokens ?? 0),
-  };
 }

@@ -76,7 +76,7 @@ export class Faults {
         rule.on === 'line' &&
         includes(rule.batch, batch) &&
         (rule.customIds === undefined || rule.customIds.includes(customId)),
-      (counted) => counted.befalls(line, `line ${batch} ${customId}`),
+      (counted) => counted.befalls(line, `line ${batch} ${customId}`, customId),
     );
   }
 
@@ -127,12 +127,12 @@ class Counted {
   }
 
   /** An occasion that has a number of its own. */
-  befalls(number: number, name: string): boolean {
-    const { probability, count, after = 0 } = this.rule;
+  befalls(number: number, name: string, customId?: string): boolean {
+    const { probability, count = Infinity } = this.rule;
     if (!inTime(this.rule, number)) return false;
-    // So many from the first that may: a number of the occasion, so that a restart agrees.
-    if (count !== undefined && probability === undefined && number > after + count) return false;
-    if (count !== undefined && probability !== undefined && this.hits >= count) return false;
+    // So many from the first that may, told from the occasion itself, so that a restart agrees.
+    if (probability === undefined && rankOf(this.rule, number, customId) > count) return false;
+    if (probability !== undefined && this.hits >= count) return false;
     if (probability !== undefined) {
       const random = seededRandom(hash(`${this.#index} ${name}`, this.#seed));
       if (random() >= probability) return false;
@@ -140,6 +140,15 @@ class Counted {
     this.hits += 1;
     return true;
   }
+}
+
+/** Which of the occasions that may this is, from 1: of the named numbers or ids, or of all after some. */
+function rankOf(rule: When, number: number, customId: string | undefined): number {
+  const { nth, after = 0, customIds } = rule;
+  if (customId !== undefined && customIds !== undefined) return customIds.indexOf(customId) + 1;
+  if (nth === undefined) return number - after;
+  const named = typeof nth === 'number' ? [nth] : nth;
+  return named.filter((one) => one > after && one <= number).length;
 }
 
 function inTime({ nth, after = 0 }: When, occasion: number): boolean {

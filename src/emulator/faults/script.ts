@@ -2,70 +2,111 @@ import { UsageError } from '../../core/errors.ts';
 import { CATALOGUE } from '../http/errors.ts';
 import { CALLS, type FaultScript } from './rules.ts';
 
-type Kind = 'call' | 'file' | 'batch' | 'line' | 'output';
-type Field = 'number' | 'string' | 'boolean' | 'any';
+/** What a field may hold, and how an error says it. */
+interface Field {
+  readonly what: string;
+  readonly holds: (value: unknown) => boolean;
+}
 
-/** Every action with the fields that it must and may have. */
-const ACTIONS: Readonly<Record<Kind, Readonly<Record<string, Readonly<Record<string, Field>>>>>> = {
+/** The fields that must (`name!`) and may be there. */
+type Fields = Readonly<Record<string, Field>>;
+type Kind = 'call' | 'file' | 'batch' | 'line' | 'output';
+
+const isNumber = (value: unknown) => typeof value === 'number' && Number.isFinite(value);
+const within = (least: number, most: number) => (value: unknown) =>
+  isNumber(value) && Number(value) >= least && Number(value) <= most;
+const isPlace = (value: unknown) => Number.isInteger(value) && Number(value) > 0;
+
+const ANY: Field = { what: 'anything', holds: () => true };
+const TEXT: Field = { what: 'a string', holds: (value) => typeof value === 'string' };
+const FLAG: Field = { what: 'a boolean', holds: (value) => typeof value === 'boolean' };
+const NUMBER: Field = { what: 'a number', holds: isNumber };
+const AMOUNT: Field = { what: 'a number of 0 or more', holds: within(0, Infinity) };
+const SHARE: Field = { what: 'a number from 0 to 1', holds: within(0, 1) };
+const STATUS: Field = { what: 'an HTTP status from 200 to 599', holds: within(200, 599) };
+const PLACES: Field = {
+  what: 'a whole number above 0, or a list of them',
+  holds: (value) => isPlace(value) || (Array.isArray(value) && value.every(isPlace)),
+};
+const TEXTS: Field = {
+  what: 'a list of strings',
+  holds: (value) => Array.isArray(value) && value.every(TEXT.holds),
+};
+const oneOf = (...words: readonly string[]): Field => ({
+  what: `one of ${words.join(', ')}`,
+  holds: (value) => words.some((word) => word === value),
+});
+
+const FILE = oneOf('output', 'error');
+
+/** Every action with its fields. */
+const ACTIONS: Readonly<Record<Kind, Readonly<Record<string, Fields>>>> = {
   call: {
     answer: {
-      'status!': 'number',
-      headers: 'any',
-      body: 'any',
-      retryAfterSeconds: 'number',
-      retryAfterDateSeconds: 'number',
-      retryAfterMs: 'number',
-      shouldRetry: 'boolean',
-      afterBytes: 'number',
+      'status!': STATUS,
+      headers: ANY,
+      body: ANY,
+      retryAfterSeconds: NUMBER,
+      retryAfterDateSeconds: NUMBER,
+      retryAfterMs: NUMBER,
+      shouldRetry: FLAG,
+      afterBytes: AMOUNT,
     },
-    refuse: { 'error!': 'string' },
-    'cut-before': { afterBytes: 'number' },
+    refuse: { 'error!': oneOf(...Object.keys(CATALOGUE)) },
+    'cut-before': { afterBytes: AMOUNT },
     'cut-after': {},
-    hang: { done: 'boolean' },
-    delay: { 'ms!': 'number' },
+    hang: { done: FLAG },
+    delay: { 'ms!': AMOUNT },
     'bad-json': {},
-    'cut-body': { 'afterBytes!': 'number' },
-    'short-body': { 'bytes!': 'number' },
-    'slow-body': { 'bytesPerSecond!': 'number' },
+    'cut-body': { 'afterBytes!': AMOUNT },
+    'short-body': { 'bytes!': AMOUNT },
+    'slow-body': { 'bytesPerSecond!': AMOUNT },
   },
-  file: { pending: { 'seconds!': 'number' }, error: {}, hide: { 'ms!': 'number' } },
+  file: { pending: { 'seconds!': AMOUNT }, error: {}, hide: { 'ms!': AMOUNT } },
   batch: {
-    fail: { 'code!': 'string', message: 'string', line: 'number', share: 'number' },
-    expire: { share: 'number' },
-    cancel: { share: 'number' },
-    stall: { share: 'number' },
-    'token-limit': { how: 'string' },
-    hide: { 'ms!': 'number' },
-    'no-file': { 'which!': 'string' },
+    fail: { 'code!': TEXT, message: TEXT, line: NUMBER, share: SHARE },
+    expire: { share: SHARE },
+    cancel: { share: SHARE },
+    stall: { share: SHARE },
+    'token-limit': { how: oneOf('refuse', 'fail') },
+    hide: { 'ms!': AMOUNT },
+    'no-file': { 'which!': oneOf('output', 'error', 'both') },
     'lost-content': {},
   },
   line: {
-    status: { 'status!': 'number', into: 'string' },
-    'content-filter': { into: 'string' },
+    status: { 'status!': AMOUNT, into: FILE },
+    'content-filter': { into: FILE },
     missing: {},
-    duplicate: { into: 'string' },
+    duplicate: { into: oneOf('same', 'both') },
     'unknown-id': {},
     'raw-separators': {},
   },
   output: { bom: {}, 'blank-line': {}, 'no-final-newline': {} },
 };
 
-const WHEN: Readonly<Record<string, Field>> = {
-  on: 'any',
-  do: 'string',
-  nth: 'any',
-  after: 'number',
-  count: 'number',
-  probability: 'number',
-  batch: 'any',
-  customIds: 'any',
+const ALWAYS: Fields = {
+  on: ANY,
+  do: TEXT,
+  nth: PLACES,
+  after: AMOUNT,
+  count: AMOUNT,
+  probability: SHARE,
 };
 
-const FOREIGN: Readonly<Record<string, Field>> = {
-  'batches!': 'number',
-  'deployment!': 'string',
-  tokens: 'number',
-  seconds: 'number',
+/** When a rule acts. */
+const WHEN: Readonly<Record<Kind, Fields>> = {
+  call: ALWAYS,
+  file: ALWAYS,
+  batch: ALWAYS,
+  line: { ...ALWAYS, batch: PLACES, customIds: TEXTS },
+  output: { ...ALWAYS, batch: PLACES },
+};
+
+const FOREIGN: Fields = {
+  'batches!': AMOUNT,
+  'deployment!': TEXT,
+  tokens: AMOUNT,
+  seconds: AMOUNT,
 };
 
 /** Reads a script of whatever origin. Throws a UsageError that names the rule and what is wrong with it. */
@@ -94,31 +135,29 @@ function checkRule(value: unknown, where: string): void {
     );
   }
   const actions = ACTIONS[kind];
-  const fields = typeof rule.do === 'string' ? actions[rule.do] : undefined;
+  const known = typeof rule.do === 'string' && Object.hasOwn(actions, rule.do);
+  const fields = known ? actions[String(rule.do)] : undefined;
   if (fields === undefined) {
     throw new UsageError(
       `${where}: "do" on ${kind} must be one of ${Object.keys(actions).join(', ')}`,
     );
   }
-  checkFields(rule, { ...WHEN, ...fields }, where);
-  if (rule.do === 'refuse' && !Object.hasOwn(CATALOGUE, String(rule.error))) {
-    throw new UsageError(`${where}: "error" must be one of ${Object.keys(CATALOGUE).join(', ')}`);
-  }
+  checkFields(rule, { ...WHEN[kind], ...fields }, where);
 }
 
 function checkFields(
   value: Readonly<Record<string, unknown>>,
-  fields: Readonly<Record<string, Field>>,
+  fields: Fields,
   where: string,
 ): void {
-  for (const [name, type] of Object.entries(fields)) {
+  for (const [name, { what, holds }] of Object.entries(fields)) {
     const key = name.replace('!', '');
     const given = value[key];
     if (given === undefined && name.endsWith('!')) {
       throw new UsageError(`${where}: "${key}" is missing`);
     }
-    if (given !== undefined && type !== 'any' && typeof given !== type) {
-      throw new UsageError(`${where}: "${key}" must be a ${type}`);
+    if (given !== undefined && !holds(given)) {
+      throw new UsageError(`${where}: "${key}" must be ${what}`);
     }
   }
   for (const key of Object.keys(value)) {

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isObject } from '../answers/tokens.ts';
 import type { Faults } from '../faults/faults.ts';
 import type { CallAction } from '../faults/rules.ts';
 import type { State } from '../state.ts';
-import { WireError } from './errors.ts';
+import { limitText } from '../validation.ts';
+import { type WireCode, WireError } from './errors.ts';
 
 type AnswerAction = Extract<CallAction, { do: 'answer' }>;
 
@@ -16,6 +18,11 @@ export class FaultAnswer extends Error {
     super(`answered with ${action.status} by a fault`);
     this.action = action;
   }
+}
+
+/** A fault cut the connection in the middle of an upload. */
+export class CutConnection extends Error {
+  override readonly name = 'CutConnection';
 }
 
 /** Lets the script's rules act on every call that has a name. `log` writes the access log. */
@@ -32,7 +39,7 @@ export function faultHooks(
     for (const action of request.actions) {
       const isUpload = call === 'files.upload';
       if (action.do === 'delay') await delay(action.ms, undefined, { signal: state.closing });
-      if (action.do === 'refuse') throw new WireError(action.error);
+      if (action.do === 'refuse') throw refusal(action.error, request, state);
       if (action.do === 'answer' && !(isUpload && action.afterBytes !== undefined)) {
         return sendAnswer(reply, action, state);
       }
@@ -56,7 +63,8 @@ export function faultHooks(
     const lost = request.actions.find(
       ({ do: action }) => action === 'cut-after' || action === 'hang',
     );
-    log(request, lost === undefined ? reply.statusCode : 0);
+    const cutShort = request.raw.socket.destroyed;
+    log(request, lost === undefined && !cutShort ? reply.statusCode : 0);
     if (lost?.do === 'cut-after') request.raw.socket.destroy();
     if (lost?.do === 'hang') await gone(request, state.closing);
     const cut = request.actions.some(({ do: action }) => action === 'bad-json');
@@ -64,6 +72,25 @@ export function faultHooks(
     const half = payload.slice(0, Math.floor(payload.length / 2));
     reply.header('content-length', Buffer.byteLength(half));
     return half;
+  });
+}
+
+/** A refusal that nothing gave cause to: its message speaks of the call and of the resource's limits. */
+function refusal(error: WireCode, request: FastifyRequest, { options, quota }: State): WireError {
+  const { maxFiles, maxFilesWithExpiry } = options.switches;
+  const { body } = request;
+  const asked = isObject(body) ? body.input_file_id : undefined;
+  const [deployment = 'gpt-4o-batch'] = options.deployments ?? [];
+  return new WireError(error, {
+    id: String((isObject(request.params) ? request.params.id : undefined) ?? asked ?? 'unknown'),
+    max: error === 'fileQuota' ? maxFiles : maxFilesWithExpiry,
+    limit: limitText(quota.enqueuedTokens),
+    model: deployment,
+    status: error === 'filePending' ? 'pending' : 'completed',
+    param: 'purpose',
+    text: 'A fault script refused this call.',
+    method: request.method,
+    path: request.url.split('?')[0] ?? '',
   });
 }
 

@@ -8,7 +8,7 @@ import type { Files, ReceivedFile } from '../files.ts';
 import type { FileRecord } from '../records.ts';
 import { type State, workPath } from '../state.ts';
 import { WireError } from './errors.ts';
-import { FaultAnswer } from './fault-hooks.ts';
+import { CutConnection, FaultAnswer } from './fault-hooks.ts';
 import { reaches } from './guard.ts';
 import { watchPartType } from './part-type.ts';
 
@@ -93,6 +93,7 @@ function stoppedBy(fault: CallAction, request: FastifyRequest) {
       seen += block.length;
       if (fault.do === 'cut-before' && seen >= (fault.afterBytes ?? 0)) {
         request.raw.socket.destroy();
+        throw new CutConnection('cut by a fault');
       }
       if (fault.do === 'answer' && seen >= (fault.afterBytes ?? 0)) throw new FaultAnswer(fault);
       yield block;
