@@ -32,7 +32,7 @@ export function deaths(hits: readonly number[]): Death[] {
 }
 
 const RECORDS = 60;
-const QUOTA = 2500;
+const QUOTA = 1300;
 const EXIT_ROWS = 2;
 
 const FAULTS = {

@@ -80,6 +80,8 @@ export class SimService implements BatchService {
   readonly calls: { readonly name: string; readonly at: number }[] = [];
   /** Refuses a call, by its name, or lets it through with null. */
   weather: (name: string) => ServiceError | null = () => null;
+  /** How many of the answers to a create are lost, beside what is drawn. */
+  lostCreates = 0;
   /** Promises that a call broke, in words. */
   readonly violations: string[] = [];
   readonly #world: World;
@@ -242,7 +244,8 @@ export class SimService implements BatchService {
     this.settle();
     const result = effect();
     await world.point();
-    if (world.fault()) throw unknown('connection_lost');
+    const lost = name === 'create' && world.chance(this.lostCreates);
+    if (lost || world.fault()) throw unknown('connection_lost');
     return result;
   }
 
