@@ -111,7 +111,7 @@ export async function openJob(path: string, options: OpenJobOptions = {}): Promi
           `${directory.path} is the job "${row.name}", not "${options.name}": its ids begin with its name`,
         );
       }
-      for (const dir of ['shards', 'downloads', 'results']) {
+      for (const dir of ['', 'shards', 'downloads', 'results']) {
         await removeTemporaries(`${directory.path}/${dir}`);
       }
       return new Job(row, directory, store, lock, { clock, random: options.random ?? Math.random });

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { failpoint } from '../core/failpoints.ts';
 import type { ResultRow, RowStatus } from '../core/result.ts';
@@ -7,6 +9,7 @@ import { linesOf, type ResultFile } from '../join/merge.ts';
 import { createSink } from '../sinks/create-sink.ts';
 import { isLineSink } from '../sinks/line-sink.ts';
 import { toWritable } from '../sinks/writable.ts';
+import { removeTemporaries } from '../streams/files.ts';
 import { jobRow } from './context.ts';
 import type { Job } from './job.ts';
 import { resultFiles, resultRuns } from './results.ts';
@@ -39,6 +42,10 @@ export async function writeOutput(
     failed: (await tx.totals()).failed,
   }));
   const columns = row.spec.sources.find((source) => source.columns !== null)?.columns;
+  if (typeof out === 'string' && existsSync(out === '-' ? '' : dirname(resolve(out)))) {
+    // A run that was killed while it wrote leaves as much as it had.
+    await removeTemporaries(dirname(resolve(out)), basename(out));
+  }
   const sink = openSink(out, { ...options, columns: columns ?? undefined });
   const rows = await copyRows(files, sink, options);
   failpoint('output.written');

@@ -207,11 +207,14 @@ export async function makePrivateDirectory(dir: string): Promise<void> {
 }
 
 /**
- * Removes what AtomicFiles of killed processes left in the directory, and says how many. Only for
- * the one who holds the job: a living writer's file would go too.
+ * Removes what AtomicFiles of killed processes left in the directory, of one file or of all, and
+ * says how many. Only for the one who writes there: a living writer's file would go too.
  */
-export async function removeTemporaries(dir: string): Promise<number> {
-  const names = (await readdir(dir)).filter((name) => TEMPORARY_NAME.test(name));
+export async function removeTemporaries(dir: string, file?: string): Promise<number> {
+  const start = file === undefined ? '.' : `.${file}.`;
+  const names = (await readdir(dir)).filter(
+    (name) => TEMPORARY_NAME.test(name) && name.startsWith(start),
+  );
   for (const name of names) await rm(join(dir, name), { force: true });
   return names.length;
 }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { TERMINAL_STATUSES } from '../../src/core/batch.ts';
 
@@ -80,7 +80,7 @@ export interface JobTruth {
     readonly type: string;
     readonly subject: string;
   }[];
-  /** Names in shards/, downloads/ and results/. */
+  /** Names in the directory's folders, and temporary files in and beside it. */
   readonly files: readonly string[];
 }
 
@@ -95,11 +95,16 @@ export function jobTruth(directory: string): JobTruth {
       holds: all('SELECT * FROM holds'),
       batches: all('SELECT * FROM batches'),
       events: all('SELECT * FROM events ORDER BY seq'),
-      files: ['shards', 'downloads', 'results'].flatMap((dir) =>
-        existsSync(join(directory, dir))
-          ? readdirSync(join(directory, dir)).map((name) => `${dir}/${name}`)
-          : [],
-      ),
+      files: [
+        ...['shards', 'downloads', 'results'].flatMap((dir) =>
+          existsSync(join(directory, dir))
+            ? readdirSync(join(directory, dir)).map((name) => `${dir}/${name}`)
+            : [],
+        ),
+        ...[directory, dirname(directory)].flatMap((dir) =>
+          readdirSync(dir).filter((name) => name.endsWith('.tmp')),
+        ),
+      ],
     };
   } finally {
     database.close();
