@@ -1,13 +1,12 @@
-import type { EventRow } from '../core/job.ts';
 import type { Store } from '../core/store.ts';
 import { type JobStatus, readStatus } from '../jobs/status.ts';
 import { type Moment, progressBlock, progressLine, samePlace } from './screen/progress-lines.ts';
 import { type Screen, styleOf } from './screen/style.ts';
+import { eventsAfter, Trouble } from './trouble.ts';
 
 const LIVE_MS = 200; // 0.2 s: smooth on a terminal
 const LOG_MS = 3 * 1000; // 3 s: a line in a log
 const EVENTS_MS = 200; // 0.2 s
-const EVENTS_AT_ONCE = 1000;
 
 /** Of all rows: what must have come back in this run before the rest is told from their pace. */
 const LEAST_PART = 1 / 5;
@@ -50,6 +49,7 @@ class Display implements Progress {
   readonly #first: JobStatus;
   readonly #begun = performance.now();
   readonly #timer: NodeJS.Timeout;
+  readonly #trouble: Trouble;
   #reading: Promise<void> = Promise.resolve();
   #busy = false;
 
@@ -64,9 +64,10 @@ class Display implements Progress {
     this.#options = options;
     this.#first = first;
     this.#painter = painter;
+    this.#trouble = new Trouble(store);
     this.#timer = setInterval(() => this.#tick(), everyMs);
     // Reading and counting may keep the process busy for a while before the first tick.
-    if (options.screen.isTTY) painter.paint(this.#moment(first));
+    if (options.screen.isTTY) painter.paint(this.#moment(first, null));
   }
 
   note(message: string): void {
@@ -83,9 +84,7 @@ class Display implements Progress {
   #tick(): void {
     if (this.#busy) return;
     this.#busy = true;
-    this.#reading = this.#store
-      .read(readStatus)
-      .then((status) => this.#painter.paint(this.#moment(status)))
+    this.#reading = this.#paint()
       // The work itself meets the same failure and reports it.
       .catch(() => clearInterval(this.#timer))
       .finally(() => {
@@ -93,7 +92,13 @@ class Display implements Progress {
       });
   }
 
-  #moment(status: JobStatus): Moment {
+  async #paint(): Promise<void> {
+    const status = await this.#store.read(readStatus);
+    const trouble = await this.#trouble.read(Date.now());
+    this.#painter.paint(this.#moment(status, trouble));
+  }
+
+  #moment(status: JobStatus, trouble: string | null): Moment {
     const elapsedMs = performance.now() - this.#begun;
     const before = this.#first.ok + this.#first.failed;
     const rows = status.ok + status.failed - before;
@@ -104,6 +109,7 @@ class Display implements Progress {
       leftMs: known && status.pending > 0 ? (elapsedMs / rows) * status.pending : null,
       quota: this.#options.quota,
       free: this.#options.free,
+      trouble,
     };
   }
 }
@@ -128,12 +134,12 @@ function liveBlock(screen: Screen): Painter {
 
 /** A line each time that something changed. */
 function logLine(screen: Screen): Painter {
-  let last: JobStatus | null = null;
+  let last: Moment | null = null;
   return {
     clear: () => undefined,
     paint(moment) {
-      if (last !== null && samePlace(last, moment.status)) return;
-      last = moment.status;
+      if (last !== null && samePlace(last, moment)) return;
+      last = moment;
       screen.write(`${progressLine(moment)}\n`);
     },
   };
@@ -178,15 +184,5 @@ class EventStream implements Progress {
       this.#seq = event.seq;
       this.#screen.write(`${JSON.stringify({ at: new Date(at).toISOString(), ...event })}\n`);
     }
-  }
-}
-
-async function* eventsAfter(store: Store, seq: number): AsyncGenerator<EventRow> {
-  let after = seq;
-  for (;;) {
-    const events = await store.read((tx) => tx.events(after, EVENTS_AT_ONCE));
-    yield* events;
-    after = events.at(-1)?.seq ?? after;
-    if (events.length < EVENTS_AT_ONCE) return;
   }
 }

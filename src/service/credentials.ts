@@ -101,10 +101,15 @@ function authFailed(cause: unknown): ServiceError {
   const lasting = LASTING.has(name) || status === 400 || status === 401;
   return new ServiceError(
     'auth_failed',
-    `no token could be got: ${shorten(errorMessage(cause))}. Log in (az login), choose another --auth, ` +
+    `no token could be got: ${sentence(cause)} Log in (az login), choose another --auth, ` +
       'or set AZURE_OPENAI_API_KEY',
     { status: null, outcome: 'unsent', retryable: !lasting, cause },
   );
+}
+
+/** Somebody else's words, ended by one full stop. */
+function sentence(error: unknown): string {
+  return `${shorten(errorMessage(error)).replace(/\.+$/, '')}.`;
 }
 
 export type CredentialKind = 'default' | 'managed-identity' | 'workload' | 'cli';
@@ -140,7 +145,7 @@ export async function loadCredential(
   } catch (error) {
     throw new MillraceError(
       'auth_failed',
-      `the credential "${kind}" cannot be used here: ${shorten(errorMessage(error))}. Choose another ` +
+      `the credential "${kind}" cannot be used here: ${sentence(error)} Choose another ` +
         '--auth, or set AZURE_OPENAI_API_KEY',
       { cause: error },
     );

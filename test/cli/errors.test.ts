@@ -44,6 +44,13 @@ describe('mistakes are told in a line or two, before anything is made', () => {
     ],
     ['a flag that does not exist', [...run, ...LOCAL, '--fast'], "unknown option '--fast'"],
     ['a verb that does not exist', ['runn'], "unknown command 'runn'"],
+    ['a port that no machine has', ['emulator', '--port', '65536'], 'from 0 to 65535'],
+    ['a directory to validate', ['validate', folder], 'name a file'],
+    [
+      'a prompt file that is not there',
+      [...run, ...LOCAL.slice(0, 4), '--prompt', '@nope'],
+      '--prompt @nope: there is no such file',
+    ],
     ['no job directory given', ['run', source, '--out', out, ...LOCAL], "'--job <dir>'"],
     ['a job that is not there', ['resume', '--job', job], 'holds no job'],
     ['a plain http service', [...run, ...request, '--service', 'http://example.com'], 'refused'],

@@ -13,6 +13,8 @@ export interface Moment {
   readonly quota: number | null;
   /** Whether the tokens cost nothing. */
   readonly free: boolean;
+  /** What keeps failing, in words, or null. */
+  readonly trouble: string | null;
 }
 
 const BAR_CELLS = 24;
@@ -41,11 +43,12 @@ export function progressBlock(moment: Moment, style: Style): string[] {
       ),
     label('tokens') + shorten(tokens(status, quota), room),
     ...(moment.free ? [] : [label('cost') + shorten(cost(status), room)]),
+    ...(moment.trouble === null ? [] : [label('trouble') + shorten(moment.trouble, room)]),
   ];
 }
 
 /** The same in one line, for a log. */
-export function progressLine({ status, elapsedMs, leftMs }: Moment): string {
+export function progressLine({ status, elapsedMs, leftMs, trouble }: Moment): string {
   const stretches = stretchesOf(status.shards);
   const rows = status.ok + status.failed;
   const parts = [
@@ -56,6 +59,7 @@ export function progressLine({ status, elapsedMs, leftMs }: Moment): string {
     `rows: ${number(rows)}, ${number(status.failed)} failed`,
     `${number(status.tokens.enqueued)} tokens enqueued`,
     ...(leftMs === null ? [] : [`about ${duration(leftMs)} left`]),
+    ...(trouble === null ? [] : [trouble]),
   ];
   return parts.join(' | ');
 }
@@ -71,6 +75,6 @@ function cost({ cost: { estimated, actual, currency } }: JobStatus): string {
 }
 
 /** Whether two moments read the same apart from the clock. */
-export function samePlace(a: JobStatus, b: JobStatus): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+export function samePlace(a: Moment, b: Moment): boolean {
+  return a.trouble === b.trouble && JSON.stringify(a.status) === JSON.stringify(b.status);
 }

@@ -17,6 +17,8 @@ export interface Seen {
   readonly targets: readonly TargetRow[];
   /** Those in the noted states. */
   readonly shards: readonly Shard[];
+  /** What keeps failing, in words, or null. */
+  readonly trouble: string | null;
 }
 
 /** Prints where a job stands on standard output. */
@@ -25,7 +27,7 @@ export function showStatus(seen: Seen, path: string): void {
 }
 
 export function statusTable(
-  { status, targets, shards }: Seen,
+  { status, targets, shards, trouble }: Seen,
   path: string,
   style: Style,
 ): string[] {
@@ -57,6 +59,7 @@ export function statusTable(
         : `${money(cost.actual, cost.currency)} so far at batch prices`,
     ),
     ...targets.map((target) => line('service', targetInWords(target))),
+    ...(trouble === null ? [] : [line('trouble', trouble)]),
     ...notes.slice(0, NOTES).map((note) => line('note', note)),
   ];
 }

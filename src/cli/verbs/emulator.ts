@@ -74,6 +74,7 @@ Examples:
 }
 
 const DEFAULT_PORT = 8080;
+const MAX_PORT = 65_535;
 
 async function emulate(flags: EmulatorFlags): Promise<number> {
   const { startEmulator } = await import('../../emulator/index.ts');
@@ -149,5 +150,7 @@ function namesOf(list: string): string[] {
 }
 
 function portOf(text: string): number {
-  return text === '0' ? 0 : count(text, '--port');
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= MAX_PORT) return port;
+  throw new UsageError(`--port "${text}" is not a port: it is a number from 0 to ${MAX_PORT}`);
 }

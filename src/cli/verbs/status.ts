@@ -13,10 +13,11 @@ export function statusCommand(finish: Finish): Command {
 }
 
 async function status({ job, json }: { job: string; json?: boolean }): Promise<number> {
-  const [{ withJobStore }, { readStatus }, screen] = await Promise.all([
+  const [{ withJobStore }, { readStatus }, screen, { Trouble }] = await Promise.all([
     import('../../jobs/job.ts'),
     import('../../jobs/status.ts'),
     import('../screen/status-table.ts'),
+    import('../trouble.ts'),
   ]);
   return withJobStore(job, async (store, directory) => {
     const seen = await store.read(async (tx) => ({
@@ -25,7 +26,10 @@ async function status({ job, json }: { job: string; json?: boolean }): Promise<n
       shards: await tx.shards({ states: screen.NOTED_STATES }),
     }));
     if (json) process.stdout.write(`${JSON.stringify(seen.status)}\n`);
-    else screen.showStatus(seen, directory.path);
+    else {
+      const trouble = await new Trouble(store).read(Date.now());
+      screen.showStatus({ ...seen, trouble }, directory.path);
+    }
     return 0;
   });
 }

@@ -5,6 +5,12 @@ import { addGeneralFlags, type Finish } from '../options/general.ts';
 /** More than anybody reads; the count at the end is of all. */
 const SHOWN = 100;
 
+const UNREADABLE: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['EISDIR', 'it is a directory; name a file'],
+  ['EACCES', 'you have no right to read it'],
+]);
+
 /** `millrace validate`: the service's own checks on a request file. */
 export function validateCommand(finish: Finish): Command {
   const command = new Command('validate')
@@ -38,8 +44,9 @@ async function validate(file: string, json: boolean): Promise<number> {
       }
     }
   } catch (cause) {
-    if (errorCode(cause) !== 'ENOENT') throw cause;
-    throw new UsageError(`${file}: there is no such file`, { cause });
+    const why = UNREADABLE.get(errorCode(cause) ?? '');
+    if (why === undefined) throw cause;
+    throw new UsageError(`${file}: ${why}`, { cause });
   }
   if (json) return findings === 0 ? 0 : 2;
   if (findings > SHOWN) process.stderr.write(`${plural(findings - SHOWN, 'finding')} more\n`);
