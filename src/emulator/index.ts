@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { errorCode, MillraceError } from '../core/errors.ts';
 import { Batches } from './batches.ts';
 import { Faults } from './faults/faults.ts';
 import type { FaultScript } from './faults/rules.ts';
@@ -52,8 +53,8 @@ export interface Emulator {
 
 /**
  * Starts a service and resolves when it takes calls. Throws a UsageError for options that cannot
- * be, `data_in_use` for a data directory that another emulator holds, and `data_damaged` for one that
- * cannot be read.
+ * be, `data_in_use` for a data directory that another emulator holds, `data_damaged` for one that
+ * cannot be read, and `port_in_use`.
  */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const resolved = resolveOptions(options);
@@ -79,7 +80,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   try {
     await files.resume();
     lives.resume();
-    await app.listen({ host: resolved.host, port: resolved.port });
+    await listen(app, resolved);
     // After a restart they are there already.
     const foreigners = state.ledger.batches.size === 0 ? (resolved.faults.foreign ?? []) : [];
     for (const foreign of foreigners) await batches.addForeign(foreign);
@@ -149,6 +150,16 @@ function openState(
       tasks.add(task);
     },
   };
+}
+
+async function listen(app: FastifyInstance, { host, port }: Resolved): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    if (errorCode(cause) !== 'EADDRINUSE') throw cause;
+    const message = `port ${port} of ${host} is taken; stop what listens there, or take another port (0 is a free one)`;
+    throw new MillraceError('port_in_use', message, { cause });
+  }
 }
 
 function portOf(app: FastifyInstance): number {

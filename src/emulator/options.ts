@@ -87,8 +87,12 @@ export function resolveOptions(options: EmulatorOptions): Resolved {
   if (key === '') throw new UsageError('the key is empty');
   if (!isLoopback(host) && key === EMULATOR_KEY) {
     throw new UsageError(
-      `host ${host} can be reached by others, and the default key is known to all; give a key of your own`,
+      `host ${host} can be reached by others, and the default key is known to all; give a key of your own (on the command line: MILLRACE_EMULATOR_KEY)`,
     );
+  }
+  const port = options.port ?? 0;
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new UsageError(`port is ${port}; it must be a whole number from 0 to 65535`);
   }
   const speed = options.speed ?? 1;
   if (!(speed > 0) || !Number.isFinite(speed)) {
@@ -103,7 +107,7 @@ export function resolveOptions(options: EmulatorOptions): Resolved {
     throw new UsageError(`concurrency is ${concurrency}; it must be a whole number above 0`);
   }
   return {
-    port: options.port ?? 0,
+    port,
     host,
     key,
     data: options.data ?? null,

@@ -30,6 +30,7 @@ describe('$filter', () => {
     '(created_at gt 1',
     "created_at gt 1 status eq 'failed'",
     '$',
+    ["status eq 'failed'", 'created_at gt 1'],
   ])('%s is refused', (filter) => {
     expect(() => parseFilter(filter)).toThrow('invalidParameter');
   });

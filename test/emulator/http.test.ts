@@ -94,10 +94,17 @@ describe('the guard', () => {
     [{ switches: { nothing: 1 } as object }, 'no switch nothing'],
     [{ switches: { range: 'yes' as unknown as boolean } }, 'range must be a boolean'],
     [{ concurrency: 0 }, 'concurrency is 0'],
+    [{ port: 70_000 }, 'port is 70000'],
     [{ enqueuedTokens: -1 }, 'must not be negative'],
   ])('%j cannot be', async (options, message) => {
     await expect(startEmulator(options)).rejects.toThrow(message);
   });
+});
+
+test('a port that is taken is told, and nothing is left behind', async () => {
+  await using first = await startEmulator();
+  const port = Number(new URL(first.url).port);
+  await expect(startEmulator({ port })).rejects.toMatchObject({ code: 'port_in_use' });
 });
 
 test('switches are read from the texts of a command line', () => {

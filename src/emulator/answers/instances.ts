@@ -10,6 +10,11 @@ const DEEP = 4;
 /** From here on, the shortest way out is taken even where the schema asks for more. */
 const DEEPEST = 24;
 
+const MOST_CHARACTERS = 1_000_000;
+
+/** A schema that asks for more gets this many: nobody wants a billion. */
+const MOST_ITEMS = 10_000;
+
 /** Texts for the formats of JSON Schema. */
 const FORMATS: Readonly<Record<string, string>> = {
   date: '2024-07-19',
@@ -104,28 +109,51 @@ class Maker {
   #object(schema: Schema, depth: number): Record<string, unknown> {
     const properties = isObject(schema.properties) ? schema.properties : {};
     const required = new Set(Array.isArray(schema.required) ? schema.required : []);
+    const most = numberOr(schema.maxProperties, Infinity);
+    const chosen = new Set(required);
+    for (const [key, property] of Object.entries(properties)) {
+      const wanted = depth < DEEP && chosen.size < most && this.#random() < 0.8;
+      if (wanted && property !== false) chosen.add(key);
+    }
+    const together = isObject(schema.dependentRequired) ? schema.dependentRequired : {};
+    for (const key of chosen) {
+      const others = Object.hasOwn(together, String(key)) ? together[String(key)] : [];
+      // A set goes on to what is added while it is walked.
+      if (Array.isArray(others)) for (const other of others) chosen.add(other);
+    }
     const made: Record<string, unknown> = {};
     for (const [key, property] of Object.entries(properties)) {
-      if (property === false) continue;
-      const wanted = required.has(key) || (depth < DEEP && this.#random() < 0.8);
-      if (wanted) made[key] = this.make(property, depth + 1);
+      if (chosen.has(key)) made[key] = this.make(property, depth + 1);
     }
-    for (const key of required) {
+    for (const key of chosen) {
       if (typeof key === 'string' && !Object.hasOwn(made, key)) {
         made[key] = this.make(schema.additionalProperties, depth + 1);
       }
     }
-    const least = numberOr(schema.minProperties, 0);
-    for (let extra = 1; Object.keys(made).length < least; extra += 1) {
-      made[`property_${extra}`] = this.make(schema.additionalProperties, depth + 1);
-    }
+    this.#fill(made, schema, depth);
     return made;
   }
 
+  /** Adds properties that the schema does not name, as many as it asks for. */
+  #fill(made: Record<string, unknown>, schema: Schema, depth: number): void {
+    const least = Math.min(numberOr(schema.minProperties, 0), MOST_ITEMS);
+    const patterns = isObject(schema.patternProperties) ? schema.patternProperties : {};
+    const [[pattern, property] = [undefined, schema.additionalProperties]] =
+      Object.entries(patterns);
+    const names = isObject(schema.propertyNames) ? schema.propertyNames.pattern : undefined;
+    const form = typeof names === 'string' ? names : pattern;
+    const tries = 20 * least;
+    for (let extra = 1; Object.keys(made).length < least && extra <= tries; extra += 1) {
+      const name = form === undefined ? undefined : textMatching(form, this.#random);
+      made[name ?? `property_${extra}`] = this.make(property, depth + 1);
+    }
+  }
+
   #array(schema: Schema, depth: number): unknown[] {
-    const least = numberOr(schema.minItems, 0);
-    const most = numberOr(schema.maxItems, Math.max(least, 3));
     const prefix = Array.isArray(schema.prefixItems) ? schema.prefixItems : [];
+    const least = Math.min(numberOr(schema.minItems, 0), MOST_ITEMS);
+    const closed = schema.items === false ? prefix.length : Math.max(least, 3);
+    const most = Math.min(numberOr(schema.maxItems, closed), closed);
     const some = Math.max(least, Math.min(most, 1 + Math.floor(this.#random() * 3), DEEPEST));
     const length = depth >= DEEP ? least : Math.max(some, Math.min(prefix.length, most));
     const items: unknown[] = [];
@@ -164,13 +192,14 @@ class Maker {
     const least = numberOr(schema.minLength, 0);
     const most = numberOr(schema.maxLength, Math.max(least, 10_000));
     if (typeof schema.pattern === 'string') {
-      const text = textMatching(schema.pattern, this.#random);
-      if (text !== undefined && text.length >= least && text.length <= most) return text;
+      const fits = ({ length }: string) => length >= least && length <= most;
+      const text = textMatching(schema.pattern, this.#random, fits);
+      if (text !== undefined) return text;
     }
     const known = FORMATS[String(schema.format ?? '')];
     if (known !== undefined) return known;
     let text = this.#words(1 + Math.floor(this.#random() * 5));
-    while (text.length < least) text += ` ${this.#words(4)}`;
+    while (text.length < Math.min(least, MOST_CHARACTERS)) text += ` ${this.#words(4)}`;
     return text.slice(0, most);
   }
 
@@ -203,6 +232,18 @@ function merged(one: Schema, other: Schema): Schema {
       properties[key] = isObject(there) && isObject(value) ? merged(there, value) : value;
     }
     both.properties = properties;
+  }
+  if (Array.isArray(one.enum) && Array.isArray(other.enum)) {
+    const known = new Set(other.enum.map((value) => JSON.stringify(value)));
+    both.enum = one.enum.filter((value) => known.has(JSON.stringify(value)));
+  }
+  for (const name of ['minimum', 'minLength', 'minItems'] as const) {
+    if (name in one && name in other)
+      both[name] = Math.max(numberOr(one[name], 0), numberOr(other[name], 0));
+  }
+  for (const name of ['maximum', 'maxLength', 'maxItems'] as const) {
+    if (name in one && name in other)
+      both[name] = Math.min(numberOr(one[name], 0), numberOr(other[name], 0));
   }
   if (Array.isArray(one.required) && Array.isArray(other.required)) {
     both.required = [...new Set([...one.required, ...other.required])];

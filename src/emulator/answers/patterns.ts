@@ -2,21 +2,42 @@ import type { Random } from '../../core/clock.ts';
 
 const MOST_REPEATS = 4; // beyond the least, where a quantifier has no upper bound
 const ANY = 'abcdefghijklmnopqrstuvwxyz0123456789';
+const DIGITS = '0123456789';
+const WORD = `${ANY}_`;
+/** What a negated class is drawn from. */
+const PRINTABLE = Array.from({ length: 95 }, (_none, at) => String.fromCharCode(32 + at)).join('');
 const CLASSES: Readonly<Record<string, string>> = {
-  d: '0123456789',
-  w: `${ANY}_`,
+  d: DIGITS,
+  w: WORD,
   s: ' ',
+  D: without(DIGITS),
+  W: without(WORD),
+  S: without(' '),
 };
 
+/** The names of letters, as in `\p{L}`; the text is checked by the expression itself. */
+const PROPERTY = /^\{[^}]*\}/;
+
+const TRIES = 16;
+
 /**
- * A text that a regular expression matches, for the plain part of the language: literals, classes,
- * groups, alternatives, quantifiers, anchors. Undefined for anything else, and when the text that
- * was made does not match after all.
+ * A text that a regular expression matches and that `fits`, for the plain part of the language:
+ * literals, classes, groups, alternatives, quantifiers, anchors. Undefined for anything else, and
+ * when no text that was made does.
  */
-export function textMatching(pattern: string, random: Random): string | undefined {
+export function textMatching(
+  pattern: string,
+  random: Random,
+  fits: (text: string) => boolean = () => true,
+): string | undefined {
   try {
-    const text = new Sampler(pattern, random).sample();
-    return text !== undefined && new RegExp(pattern, 'u').test(text) ? text : undefined;
+    const expression = new RegExp(pattern, 'u');
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const text = new Sampler(pattern, random).sample();
+      if (text === undefined) return undefined;
+      if (expression.test(text) && fits(text)) return text;
+    }
+    return undefined;
   } catch {
     // Not a regular expression that JavaScript knows either: the caller writes plain text instead.
     return undefined;
@@ -96,7 +117,9 @@ class Sampler {
   #group(): string {
     if (this.#peek() === '?') {
       this.#at += 1;
-      if (this.#take() !== ':') this.#known = false;
+      const named = /^<\w+>/.exec(this.#pattern.slice(this.#at));
+      if (named !== null) this.#at += named[0].length;
+      else if (this.#take() !== ':') this.#known = false;
     }
     const text = this.#alternatives();
     if (this.#take() !== ')') this.#known = false;
@@ -104,7 +127,8 @@ class Sampler {
   }
 
   #class(): string {
-    if (this.#peek() === '^') this.#known = false;
+    const negated = this.#peek() === '^';
+    if (negated) this.#at += 1;
     const members: string[] = [];
     while (this.#peek() !== ']') {
       const first = this.#member();
@@ -121,7 +145,7 @@ class Sampler {
       }
     }
     this.#at += 1;
-    return this.#pick(members);
+    return this.#pick(negated ? [...without(members.join(''))] : members);
   }
 
   #member(): string | undefined {
@@ -132,15 +156,23 @@ class Sampler {
     }
     if (char !== '\\') return char;
     const escaped = this.#take();
-    return CLASSES[escaped] ?? escaped;
+    return this.#property(escaped) ?? CLASSES[escaped] ?? escaped;
   }
 
   #escape(char: string): string {
-    const set = CLASSES[char];
+    const set = this.#property(char) ?? CLASSES[char];
     if (set !== undefined) return this.#pick([...set]);
     if (char === 'b') return '';
     if (/[a-zA-Z0-9]/.test(char) || char === '') this.#known = false;
     return char;
+  }
+
+  /** What stands for a property of Unicode, `\p{L}`: letters and digits. */
+  #property(escaped: string): string | undefined {
+    const found = escaped === 'p' ? PROPERTY.exec(this.#pattern.slice(this.#at)) : null;
+    if (found === null) return undefined;
+    this.#at += found[0].length;
+    return ANY;
   }
 
   #quantifier(): readonly [number, number] {
@@ -176,4 +208,8 @@ class Sampler {
     this.#at += 1;
     return char;
   }
+}
+
+function without(characters: string): string {
+  return [...PRINTABLE].filter((char) => !characters.includes(char)).join('');
 }

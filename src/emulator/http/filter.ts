@@ -11,7 +11,9 @@ type Operator = (typeof OPERATORS)[number];
  * Reads a `$filter` of the preview: comparisons of `created_at` and `status` with eq, ne, gt, ge, lt
  * and le, joined by `and` and `or`, with parentheses. Refuses anything else.
  */
-export function parseFilter(text: string): Test {
+export function parseFilter(text: unknown): Test {
+  // A query that gives it twice has a list.
+  if (typeof text !== 'string') throw refusal();
   return new FilterParser(tokensOf(text)).parse();
 }
 
