@@ -50,7 +50,11 @@ it('prints its address and key, answers by a module, and fails what a script say
     request: { kind: 'prompt', model: 'm', prompt: '{{q}}' },
     service: azureOpenAI({ endpoint: url, apiKey: key }),
     pollIntervalMs: 20,
-    sink: { write: (row) => void rows.push(row), close: async () => {}, abort: async () => {} },
+    sink: {
+      write: (row: unknown) => void rows.push(row),
+      close: async () => {},
+      abort: async () => {},
+    },
   });
   expect(status).toMatchObject({ ok: 2, batches: 1, duplicate_submissions: 0 });
   const seen = await job.store.read((tx) => tx.events(0, 100));
