@@ -1,7 +1,7 @@
 import type { RequestSpec } from '../core/job.ts';
 import type { RequestBuilder } from '../requests/builder.ts';
 import type { RequestDefinition } from '../requests/definition.ts';
-import { builderOf } from '../requests/function-builder.ts';
+import { builderOf, definitionOf } from '../requests/function-builder.ts';
 import { openRequestBuilder } from '../requests/module.ts';
 import type { RequestOptions } from '../requests/options.ts';
 import { compileSplice, type SpliceTemplate } from '../requests/splice/template.ts';
@@ -38,8 +38,10 @@ export async function openRequest<T>(
   const builder = builderOf(request);
   const hasFunction = Object.values(request).some((value) => typeof value === 'function');
   const template = hasFunction ? { version: version ?? null } : request;
+  const definition = definitionOf(request);
+  const splice = definition === null ? null : compileSplice(definition);
   const portable = hasFunction ? null : (request as JobRequest<unknown>);
-  return { builder, spec: { idField: request.idField ?? null, template }, portable, splice: null };
+  return { builder, spec: { idField: request.idField ?? null, template }, portable, splice };
 }
 
 /** The definition that a job remembers, or null when it was made by functions. */

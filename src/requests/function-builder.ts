@@ -11,9 +11,10 @@ import {
   rejectThrown,
   requireModel,
 } from './builder.ts';
+import type { RequestTemplate } from './definition.ts';
 import { requireEndpoint } from './endpoint.ts';
 import { isObject, type JsonObject } from './json.ts';
-import type { RequestOptions } from './options.ts';
+import type { BodyOptions, PromptOptions, RequestOptions } from './options.ts';
 import { describePosition } from './position.ts';
 import { schemaParameter } from './schema.ts';
 
@@ -23,21 +24,7 @@ import { schemaParameter } from './schema.ts';
  * each other.
  */
 export function builderOf<T>(options: RequestOptions<T>): RequestBuilder {
-  const given = FORMS.filter((form) => form in options);
-  if (given.length !== 1) {
-    const found = given.length === 0 ? 'none is given' : `${given.join(' and ')} are given`;
-    throw new UsageError(`a request is made by one of ${FORMS.join(', ')}; ${found}`);
-  }
-  if (options.customId !== undefined && options.idField !== undefined) {
-    throw new UsageError('customId and idField cannot be given together; choose one');
-  }
-  const common = {
-    model: requireModel(options.model),
-    endpoint: requireEndpoint(options.endpoint),
-    idField: options.idField,
-    parameters: parametersOf(options),
-    schema: options.schema,
-  };
+  const common = commonOf(options);
   if ('messages' in options) {
     if (common.endpoint !== '/chat/completions') {
       throw new UsageError(
@@ -50,18 +37,45 @@ export function builderOf<T>(options: RequestOptions<T>): RequestBuilder {
       options,
     );
   }
-  if ('body' in options) {
-    const { body } = options;
-    if (typeof body === 'function') {
-      return functionBuilder({ ...common, make: body, wrap: (made) => made }, options);
-    }
-    return withId(createRequestBuilder({ ...common, kind: 'body', body }), options);
+  if ('body' in options && typeof options.body === 'function') {
+    return functionBuilder({ ...common, make: options.body, wrap: (made) => made }, options);
   }
+  return withId(createRequestBuilder(templateOf(options, common)), options);
+}
+
+/** The same options as a definition; null where a function has a part in it. */
+export function definitionOf<T>(options: RequestOptions<T>): RequestTemplate | null {
+  const common = commonOf(options);
+  if ('messages' in options || options.customId !== undefined) return null;
+  if ('body' in options && typeof options.body === 'function') return null;
+  return templateOf(options, common);
+}
+
+function templateOf<T>(
+  options: PromptOptions<T> | BodyOptions<T>,
+  common: ReturnType<typeof commonOf>,
+): RequestTemplate {
+  if ('body' in options) return { ...common, kind: 'body', body: options.body as JsonObject };
   const { prompt, system, imageField } = options;
-  return withId(
-    createRequestBuilder({ ...common, kind: 'prompt', prompt, system, imageField }),
-    options,
-  );
+  return { ...common, kind: 'prompt', prompt, system, imageField };
+}
+
+function commonOf<T>(options: RequestOptions<T>) {
+  const given = FORMS.filter((form) => form in options);
+  if (given.length !== 1) {
+    const found = given.length === 0 ? 'none is given' : `${given.join(' and ')} are given`;
+    throw new UsageError(`a request is made by one of ${FORMS.join(', ')}; ${found}`);
+  }
+  if (options.customId !== undefined && options.idField !== undefined) {
+    throw new UsageError('customId and idField cannot be given together; choose one');
+  }
+  return {
+    model: requireModel(options.model),
+    endpoint: requireEndpoint(options.endpoint),
+    idField: options.idField,
+    parameters: parametersOf(options),
+    schema: options.schema,
+  };
 }
 
 const FORMS = ['messages', 'prompt', 'body'] as const;
