@@ -165,6 +165,7 @@ class Run {
   #context: Context;
   #failures: Failures = new Map();
   #steps = 0;
+  #checkedAt = -1;
   #seen = new Map<string, Shard>();
 
   constructor(job: Job, world: World, ways: ReturnType<typeof manner>, options: SimulationOptions) {
@@ -295,6 +296,8 @@ class Run {
   }
 
   async #check(): Promise<void> {
+    if (this.#world.commits === this.#checkedAt) return;
+    this.#checkedAt = this.#world.commits;
     const { shards, held } = await this.#job.store.read(async (tx) => ({
       shards: await tx.shards(),
       // A duplicate is charged when it is found, whether or not there is room: it does not count.

@@ -24,6 +24,8 @@ export class World {
   /** Faults end here, so that the run can show that it recovers. */
   readonly faultsEndAt: number;
   crashes = 0;
+  /** Transactions so far: nothing in the store changes but by one. */
+  commits = 0;
   /** Runs another step that is due, or nothing. */
   interleave: () => Promise<void> = async () => undefined;
   readonly random: Random;
@@ -96,6 +98,7 @@ export class World {
       transaction: async (fn) => {
         await this.point();
         const result = await store.transaction(fn);
+        this.commits += 1;
         this.alive();
         if (this.faulty && this.chance(this.#odds.crash)) {
           this.#dead = true;
