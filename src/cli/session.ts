@@ -91,7 +91,7 @@ export async function withSession(
     const open = { job, service, wish, progress, json: flags.json === true, begun };
     return await interruptible((signal) => work({ ...open, signal }));
   } catch (error) {
-    if (error instanceof Interrupted) throw new Interrupted(goOn(flags.job, wish));
+    if (error instanceof Interrupted) throw new Interrupted(await goOn(job, wish));
     throw error;
   } finally {
     await progress?.stop();
@@ -150,10 +150,16 @@ export async function withJob(
   }
 }
 
-function goOn(job: string, wish: ServiceWish): string {
-  const next = `${programName()} resume --job ${shellWord(job)}${serviceWords(wish)}`;
-  return `stopped at a safe point, nothing is lost. Go on with\n  ${next}`;
+async function goOn(job: Job, wish: ServiceWish): Promise<string> {
+  const { state, sources } = await job.store.read(readKnown);
+  if (state === 'preparing' && sources.includes(null)) {
+    return `${STOPPED}. Go on with the same command and the same input; what was sealed is skipped`;
+  }
+  const next = `${programName()} resume --job ${jobWord(job)}${serviceWords(wish)}`;
+  return `${STOPPED}. Go on with\n  ${next}`;
 }
+
+const STOPPED = 'stopped at a safe point, nothing is lost';
 
 /** The flag that a later command needs: an address is not remembered, as keys go to it. */
 export function serviceWords({ service }: ServiceWish): string {

@@ -175,6 +175,19 @@ describe('stop and go on', () => {
     expect(ndjson(out)).toMatchObject(expected);
   });
 
+  test('standard input that was not read to its end is to be given again', async () => {
+    const { job, out } = workplace(0);
+    const input = Array.from({ length: 3000 }, (_, i) => `{"text":"row ${i}"}\n`).join('');
+    const args = ['run', '-', '--format', 'ndjson', '--job', job, '--out', out, ...LOCAL];
+    const limited = [...args, '--max-requests', '10', '--json'];
+    const run = start(limited, { input });
+    await run.saw('"granted"');
+    run.child.kill('SIGINT');
+    const stopped = await run.done;
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toContain('the same command and the same input');
+  });
+
   test('cancel reaches the process that works, and resume goes on after all', async () => {
     const { source, job, out } = workplace(ROWS);
     // Looks so far apart that the job cannot end before the wish to cancel arrives.
