@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type Random, seededRandom } from '../core/clock.ts';
-import { BLANK } from './scan.ts';
+import { INDEX_WIDTH } from './scan.ts';
 
 /** Neighbouring lines that are read in one go and answered together. */
 const WINDOW_LINES = 256;
@@ -43,44 +43,49 @@ export async function* answeringOrder(
   }
 }
 
+/** A run of entries of the index. */
 interface Bound {
   readonly first: number;
-  readonly lines: number;
+  readonly count: number;
   readonly offset: number;
   readonly bytes: number;
 }
 
 function windowBounds(index: Uint32Array): Bound[] {
   const bounds: Bound[] = [];
-  const total = index.length / 2;
+  const total = index.length / INDEX_WIDTH;
   let first = 0;
   let offset = 0;
-  let bytes = 0;
-  for (let line = 0; line < total; line += 1) {
-    const length = index[line * 2] ?? 0;
-    const lines = line - first;
-    if (lines > 0 && (lines === WINDOW_LINES || bytes + length > WINDOW_BYTES)) {
-      bounds.push({ first, lines, offset, bytes });
-      first = line;
-      offset += bytes;
-      bytes = 0;
+  let end = 0;
+  for (let entry = 0; entry < total; entry += 1) {
+    const { offset: start, bytes } = slotAt(index, entry);
+    const count = entry - first;
+    // What lies between two requests is blank, and may be long.
+    if (count > 0 && (count === WINDOW_LINES || start + bytes - offset > WINDOW_BYTES)) {
+      bounds.push({ first, count, offset, bytes: end - offset });
+      first = entry;
     }
-    bytes += length;
+    if (entry === first) offset = start;
+    end = start + bytes;
   }
-  if (total > first) bounds.push({ first, lines: total - first, offset, bytes });
+  if (total > first) bounds.push({ first, count: total - first, offset, bytes: end - offset });
   return bounds;
 }
 
-function slotsOf(index: Uint32Array, { first, lines }: Bound): Slot[] {
-  const slots: Slot[] = [];
-  let offset = 0;
-  for (let line = first; line < first + lines; line += 1) {
-    const bytes = index[line * 2] ?? 0;
-    const tokens = index[line * 2 + 1] ?? 0;
-    if (tokens !== BLANK) slots.push({ line: line + 1, offset, bytes, tokens });
-    offset += bytes;
-  }
-  return slots;
+function slotsOf(index: Uint32Array, { first, count, offset }: Bound): Slot[] {
+  return Array.from({ length: count }, (_none, at) => {
+    const slot = slotAt(index, first + at);
+    return { ...slot, offset: slot.offset - offset };
+  });
+}
+
+/** An entry of the index; its offset is that in the file. */
+function slotAt(index: Uint32Array, entry: number): Slot {
+  const [offset = 0, bytes = 0, line = 0, tokens = 0] = index.subarray(
+    entry * INDEX_WIDTH,
+    (entry + 1) * INDEX_WIDTH,
+  );
+  return { line, offset, bytes, tokens };
 }
 
 function shuffle<T>(items: T[], random: Random): void {

@@ -7,8 +7,8 @@ import type { FileFacts, ValidationError } from './records.ts';
 /** Errors that one file reports at most. */
 const MAX_ERRORS = 50;
 
-/** Marks a blank line in the index. */
-export const BLANK = 0xffff_ffff;
+/** Numbers of the index for each request: offset and length in bytes, number of the line, input tokens. */
+export const INDEX_WIDTH = 4;
 
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
@@ -24,7 +24,7 @@ const REQUIRED: Readonly<Record<string, string>> = {
 
 /**
  * Reads a batch input file once, in the memory of its ids: finds every line that the service would
- * refuse, counts tokens, and writes an index beside the file: for each line its length in bytes and
+ * refuse, counts tokens, and writes an index beside the file: for each request where its line lies and
  * its input tokens, each an unsigned 32-bit number, little-endian.
  */
 export async function scanFile(
@@ -63,8 +63,9 @@ class Scan {
   readonly #switches: Switches;
   readonly #ids = new Set<string>();
   readonly #errors: ValidationError[] = [];
-  #index = new Uint32Array(2 * 1024);
+  #index = new Uint32Array(INDEX_WIDTH * 1024);
   #indexed = 0;
+  #offset = 0;
   #lines = 0;
   #requests = 0;
   #tokens = 0;
@@ -77,12 +78,11 @@ class Scan {
   }
 
   take(bytesOfLine: Buffer, bytes: number, counter: PromptCounter): void {
+    const offset = this.#offset;
+    this.#offset += bytes;
     this.#lines += 1;
+    if (isBlank(bytesOfLine)) return;
     const most = this.#switches.maxRequestsPerFile;
-    if (isBlank(bytesOfLine)) {
-      if (this.#requests <= most) this.#remember(bytes, BLANK);
-      return;
-    }
     this.#requests += 1;
     if (this.#requests > most) {
       // Nobody will answer this file: what is left of it is only counted, or its ids fill the memory.
@@ -91,7 +91,7 @@ class Scan {
     }
     const tokens = this.#read(bytesOfLine, counter);
     this.#tokens += tokens;
-    this.#remember(bytes, tokens);
+    this.#remember([offset, bytes, this.#lines, tokens]);
   }
 
   /** Comes before what the lines have of errors: it is always told. */
@@ -190,20 +190,19 @@ class Scan {
     return false;
   }
 
-  #remember(bytes: number, tokens: number): void {
-    const at = this.#indexed * 2;
+  #remember(entry: readonly number[]): void {
+    const at = this.#indexed * INDEX_WIDTH;
     this.#indexed += 1;
     if (at === this.#index.length) {
       const larger = new Uint32Array(this.#index.length * 2);
       larger.set(this.#index);
       this.#index = larger;
     }
-    this.#index[at] = bytes;
-    this.#index[at + 1] = tokens;
+    this.#index.set(entry, at);
   }
 
   index(): Uint8Array {
-    return new Uint8Array(this.#index.buffer, 0, this.#indexed * 8);
+    return new Uint8Array(this.#index.buffer, 0, this.#indexed * INDEX_WIDTH * 4);
   }
 
   facts(): FileFacts {

@@ -139,6 +139,30 @@ describe('writing answers', () => {
     expect([ids.length, new Set(ids).size]).toEqual([REQUESTS, REQUESTS]);
   });
 
+  test('blank lines, however many, are neither asked nor remembered, and are counted', async () => {
+    const gap = '\n'.repeat(3_000_000);
+    await writeFile(
+      work.inputPath,
+      `\n${chatLine('a', 'x')}\n${gap}${chatLine('b', 'x')}\n  \n${chatLine('c', 'x')}`,
+    );
+    await scanFile(work.inputPath, work.indexPath, PROFILES.azure);
+    expect((await readFile(work.indexPath)).length).toBe(3 * 16);
+    const asked: [string, number][] = [];
+    const note: Answering['answerer'] = {
+      width: 1,
+      now: ({ request, line }) => {
+        asked.push([request.custom_id, line]);
+        return { output: '', error: '', ok: true, inputTokens: 1, outputTokens: 2 };
+      },
+    };
+    await writeAnswers({ ...work, requests: 3, seed: null, answerer: note });
+    expect(asked).toEqual([
+      ['a', 2],
+      ['b', 3_000_003],
+      ['c', 3_000_005],
+    ]);
+  });
+
   test('long answers are written as they come, and not a whole chunk at a time', async () => {
     const text = 'x'.repeat(600 * 1024);
     const big: Answering['answerer'] = {

@@ -314,6 +314,15 @@ describe('an upstream', () => {
     );
   });
 
+  test('a page where JSON should be is no answer', async () => {
+    await using server = await serve((_body, _request, answer) => answer.end('<html>'));
+    const caller = await start({ upstream: server.url });
+    const batch = await caller.reach(await caller.submit(chatLine('a', 'b')), 'completed');
+    expect(await caller.lines(batch.error_file_id)).toMatchObject([
+      { custom_id: 'a', response: { status_code: 502, body: { error: { code: 'bad_json' } } } },
+    ]);
+  });
+
   test('closing does not wait for its answers', async () => {
     await using server = await serve(() => undefined);
     const caller = await start({ upstream: server.url });

@@ -83,7 +83,7 @@ async function send(
     return {
       status: response.status,
       waitMs: waitMs >= 0 ? waitMs : undefined,
-      answer: answerOf(response.status, bodyOf(text)),
+      answer: replyOf(response.status, text),
     };
   } catch (error) {
     if (signal.aborted) throw error;
@@ -91,13 +91,15 @@ async function send(
   }
 }
 
-/** The body goes into the line as JSON of its own: a newline inside would break the line. */
-function bodyOf(text: string): unknown {
+/**
+ * The body goes into the line as JSON of its own: a newline inside would break the line. What is
+ * none, such as the page of a proxy, must not count as an answer.
+ */
+function replyOf(status: number, text: string): Answer {
   try {
-    return JSON.parse(text);
+    return answerOf(status, JSON.parse(text));
   } catch {
-    return {
-      error: { message: 'The upstream server did not answer with JSON.', code: 'bad_json' },
-    };
+    const message = 'The upstream server did not answer with JSON.';
+    return answerOf(status < 400 ? 502 : status, { error: { message, code: 'bad_json' } });
   }
 }
