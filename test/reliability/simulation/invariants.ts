@@ -54,7 +54,8 @@ export async function checkEnd(
   for (const ordinal of rows.keys()) {
     if (ordinal >= records.length) broken.push(`I1: row ${ordinal} was invented`);
   }
-  broken.push(...paidFor(rows, service, bound));
+  const ids = new Set(batches.filter((batch) => batch.bound).map(({ id }) => id));
+  broken.push(...paidFor(rows, service, ids));
   return broken;
 }
 
@@ -109,12 +110,11 @@ function checkRow(
 function paidFor(
   rows: ReadonlyMap<number, ResultRow[]>,
   service: SimService,
-  bound: readonly string[],
+  bound: ReadonlySet<string>,
 ): string[] {
   const broken: string[] = [];
-  const attempts = new Set(bound);
   for (const batch of service.batches) {
-    if (batch.forgotten || !attempts.has(`${batch.shard}.${batch.attempt}`)) continue;
+    if (batch.forgotten || !bound.has(batch.id)) continue;
     for (const { custom_id: id, response } of [
       ...answersIn(batch.output),
       ...answersIn(batch.error),
