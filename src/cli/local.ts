@@ -1,3 +1,4 @@
+import type { Endpoint } from '../core/request.ts';
 import type { Target } from '../core/service.ts';
 import type { OpenService } from './service.ts';
 
@@ -6,6 +7,9 @@ export const LOCAL_RESOURCE = 'local';
 
 /** A batch of the recorded service takes about ten minutes; this one takes about a second. */
 const LOCAL_SPEED = 1000;
+
+/** All that a request may be for: what a resource takes depends on its API, which is not the point here. */
+const ENDPOINTS: readonly Endpoint[] = ['/chat/completions', '/responses', '/embeddings'];
 
 /** Whether a batch is ready is cheap to ask on this machine. */
 export const LOCAL_POLL_MS = 250; // 250 ms
@@ -29,6 +33,7 @@ export async function startLocal(
   const emulator = await startEmulator({
     data,
     speed: LOCAL_SPEED,
+    switches: { endpoints: ENDPOINTS },
     ...(enqueuedTokens === undefined ? {} : { enqueuedTokens }),
   });
   const target = azureOpenAI({

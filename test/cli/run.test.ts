@@ -64,6 +64,14 @@ describe('run', () => {
     expect(events.at(-1)).toMatchObject({ state: 'finished', records: 60, ok: 60 });
   });
 
+  test.each(['/responses', '/embeddings'])('the local service takes %s', async (endpoint) => {
+    const { source, job, out } = workplace(2);
+    const args = ['run', source, '--job', job, '--out', out, ...LOCAL, '--endpoint', endpoint];
+    const { code, stderr } = await millrace(args);
+    expect(stderr).toContain('2: 2 ok, 0 failed, 0 rejected');
+    expect(code).toBe(0);
+  });
+
   test('writes a flat CSV, and a request file goes through as it is', async () => {
     const { folder, job } = workplace(0);
     const source = join(folder, 'requests.jsonl');
