@@ -4,7 +4,9 @@ import { buildTrie, childOf, TOKEN_BITS, TOKEN_MASK, type Trie } from './trie.ts
 /** Slots of the table of merges, for 200,000 of them. */
 const PAIR_LOG = 19; // 4 MiB
 /** Slots of the memory of merges. */
-const KNOWN_LOG = 15; // 256 KiB
+const KNOWN_LOG = 14; // 128 KiB
+/** Numbers, of 32 bits each, of the table that rules merges out, less one. */
+const MAYBE_MASK = 65536 - 1; // 256 KiB
 /** The most bytes of a piece that is merged as its encoding says. */
 const SHORT = 32;
 /** Slots of the memory of neighbours. */
@@ -25,7 +27,9 @@ export class PieceCounter {
   readonly #trie: Trie;
   /** Two numbers a slot: left and the low bits of right; the token and the rest of right. */
   readonly #pairs: Int32Array;
-  /** The same for what was asked last, pairs that merge into nothing too. */
+  /** Bits by hash of two tokens; most pairs merge into nothing, and this small table says so. */
+  readonly #maybe = new Int32Array(MAYBE_MASK + 1);
+  /** The same as `#pairs` for what was asked last. */
   readonly #known = new Int32Array(2 << KNOWN_LOG).fill(-1);
   readonly #bytePairs = new Int32Array(65536).fill(TOKEN_MASK);
   readonly #parts = new Int32Array(SHORT);
@@ -148,6 +152,7 @@ export class PieceCounter {
     if (this.#lowest[border] === TOKEN_MASK) this.#lowest[border] = token;
     const hash = pairHash(left, right);
     const pairs = this.#pairs;
+    this.#maybe[(hash >>> 5) & MAYBE_MASK]! |= 1 << hash;
     let slot = hash >>> (32 - PAIR_LOG);
     while (pairs[2 * slot] !== -1) slot = (slot + 1) & ((1 << PAIR_LOG) - 1);
     pairs[2 * slot] = left | (right << TOKEN_BITS);
@@ -240,6 +245,7 @@ export class PieceCounter {
   /** The token that two tokens merge into, or a number above all tokens. */
   #merged(x: number, y: number): number {
     const hash = pairHash(x, y);
+    if (((this.#maybe[(hash >>> 5) & MAYBE_MASK]! >>> hash) & 1) === 0) return TOKEN_MASK;
     const low = x | (y << TOKEN_BITS);
     const high = (y >>> 14) << TOKEN_BITS;
     const known = this.#known;
