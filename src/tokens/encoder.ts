@@ -23,9 +23,6 @@ export function loadEncoding(name: EncodingName): Promise<TextEncoding> {
 
 async function load(base: 'o200k_base' | 'cl100k_base'): Promise<TextEncoding> {
   // The vocabularies and their tables are only worth loading when something is counted.
-  const [{ ExactEncoding }, { splitCl100k, splitO200k }] = await Promise.all([
-    import('./exact.ts'),
-    import('./split.ts'),
-  ]);
-  return new ExactEncoding(base, base === 'o200k_base' ? splitO200k : splitCl100k);
+  const { exactEncoding } = await import('./exact.ts');
+  return exactEncoding(base);
 }

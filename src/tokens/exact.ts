@@ -1,6 +1,6 @@
 import { PieceCounter } from './bpe.ts';
 import type { TextEncoding } from './encoder.ts';
-import { type Splitter, splitO200k } from './split.ts';
+import { type Splitter, splitCl100k, splitO200k } from './split.ts';
 import { cl100kWords, kinds, o200kWords, type WordRules } from './words.ts';
 
 /** Bytes kept beyond a text, so that a word can be read past its end. */
@@ -9,14 +9,22 @@ const MIN_BYTES = 64 * 1024; // 64 KiB
 /** A buffer for a longer text is let go with the next one. */
 const KEPT_BYTES = 1024 * 1024; // 1 MiB
 
-// Pieces are looked up whole before they are encoded, in one place each; the last one stays. The
-// tables are as large as is of use and as dense as can be: what a look-up costs is its cache miss.
+// Pieces are looked up whole before they are encoded, small ones in two places, others in one, where
+// the last one stays. The tables are as large as is of use and as dense as can be: what a look-up
+// costs is its cache miss.
 const SMALL_LOG = 17; // 2 MiB
 const MIDDLE_LOG = 17; // 2 MiB
 const LARGE_LOG = 16; // 2 MiB
 
 /** The low 0 to 4 bytes of a number. */
 const LOW_BYTES = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1);
+
+/** A new counter of an encoding, with memories of its own. */
+export function exactEncoding(name: 'o200k_base' | 'cl100k_base'): ExactEncoding {
+  return name === 'o200k_base'
+    ? new ExactEncoding(name, splitO200k, o200kWords)
+    : new ExactEncoding(name, splitCl100k, cl100kWords);
+}
 
 /** Exact counts of one encoding: split into pieces, each looked up or encoded. Not for two texts at once. */
 export class ExactEncoding implements TextEncoding {
@@ -26,18 +34,18 @@ export class ExactEncoding implements TextEncoding {
   #bytes = Buffer.alloc(MIN_BYTES);
   #view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
   readonly #pairCounts: Uint8Array;
-  /** Pieces of 3 to 7 bytes: 7 bytes, the length in 3 bits, the count in 5. */
+  /** Pieces of up to 7 bytes, two places side by side: 7 bytes, the length in 3 bits, the count in 5. */
   readonly #small = new Int32Array(4 << SMALL_LOG);
   /** Pieces of 8 to 15 bytes: 15 bytes, the length in 4 bits, the count in 4. */
   readonly #middle = new Int32Array(4 << MIDDLE_LOG);
   /** Pieces of 16 to 27 bytes: 27 bytes, the length, the count. */
   readonly #large = new Int32Array(8 << LARGE_LOG);
 
-  constructor(encoding: string, split: Splitter) {
+  constructor(encoding: string, split: Splitter, words: WordRules) {
     this.#pieces = new PieceCounter(encoding);
     this.#pairCounts = this.#pieces.pairCounts();
     this.#split = split;
-    this.#words = split === splitO200k ? o200kWords : cl100kWords;
+    this.#words = words;
   }
 
   countText(text: string): number {
