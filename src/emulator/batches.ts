@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { Faults } from './faults/faults.ts';
-import type { BatchAction, Foreign } from './faults/rules.ts';
+import type { BatchAction, FaultScript, Foreign } from './faults/rules.ts';
 import type { Files } from './files.ts';
 import { WireError } from './http/errors.ts';
 import { batchId, outputFileId } from './ids.ts';
@@ -57,8 +57,13 @@ export class Batches {
     return this.#accept(wanted, await this.#inputFacts(wanted.inputFileId), {});
   }
 
+  /** What others do on the same resource, as a fault script tells it. */
+  async addForeigners({ foreign = [] }: FaultScript): Promise<void> {
+    for (const one of foreign) await this.#addForeign(one);
+  }
+
   /** Makes batches that belong to somebody else: they take tokens, files and places in lists. */
-  async addForeign(foreign: Foreign): Promise<void> {
+  async #addForeign(foreign: Foreign): Promise<void> {
     const { switches } = this.#state.options;
     const body = { model: foreign.deployment, messages: [{ role: 'user', content: 'Hello' }] };
     const line = { custom_id: 'foreign', method: 'POST', url: '/chat/completions', body };

@@ -82,8 +82,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     lives.resume();
     await listen(app, resolved);
     // After a restart they are there already.
-    const foreigners = state.ledger.batches.size === 0 ? (resolved.faults.foreign ?? []) : [];
-    for (const foreign of foreigners) await batches.addForeign(foreign);
+    if (state.ledger.batches.size === 0) await batches.addForeigners(resolved.faults);
   } catch (error) {
     await end();
     throw error;
@@ -101,7 +100,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     async setFaults(script) {
       const parsed = parseFaultScript(script);
       faults.replace(parsed);
-      for (const foreign of parsed.foreign ?? []) await batches.addForeign(foreign);
+      await batches.addForeigners(parsed);
     },
     faultHits: () => faults.hits(),
     setEnqueuedTokens(limit) {

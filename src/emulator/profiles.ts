@@ -22,6 +22,8 @@ export interface Switches {
   readonly zeroByteErrorFile: boolean;
   /** What a failed batch looks like: `completed_at` set and two empty files, or `failed_at`. */
   readonly failedShape: 'completed_at' | 'failed_at';
+  /** The `status` of a file object; one recorded object had null. */
+  readonly fileStatus: 'set' | 'null';
   /** Whether the batch object has `model` and `usage`. */
   readonly batchUsage: boolean;
   /** Whether validation errors carry `line` and `param`. */
@@ -130,6 +132,7 @@ const azure: Switches = {
   emptyIds: 'null',
   zeroByteErrorFile: true,
   failedShape: 'completed_at',
+  fileStatus: 'set',
   batchUsage: false,
   errorLines: true,
   errorEnvelope: 'azure',

@@ -19,6 +19,7 @@ const CHOICES: { readonly [Name in Choice]: readonly Switches[Name][] } = {
   inProgressAt: ['null', 'set'],
   emptyIds: ['null', 'empty'],
   failedShape: ['completed_at', 'failed_at'],
+  fileStatus: ['set', 'null'],
   errorEnvelope: ['azure', 'openai'],
   ids: ['azure', 'openai'],
   createStatus: [200, 201],

@@ -65,6 +65,23 @@ it('prints its address and key, answers by a module, and fails what a script say
   expect(await once(child, 'exit')).toEqual([0, null]);
 });
 
+it('tells the users of a profile what to export, and what a taken port is', async () => {
+  const child = millrace(['--port', '0', '--profile', 'openai']);
+  let said = '';
+  for await (const chunk of child.stdout ?? []) {
+    said += String(chunk);
+    if (said.includes('API_KEY')) break;
+  }
+  const base = /OPENAI_BASE_URL=(http:\S+)\/v1$/m.exec(said)?.[1] ?? '';
+  const other = millrace(['--port', new URL(base).port]);
+  let refusal = '';
+  other.stderr?.on('data', (chunk) => {
+    refusal += chunk;
+  });
+  expect(await once(other, 'close')).toEqual([1, null]);
+  expect(refusal).toMatch(/port \d+ of 127\.0\.0\.1 is taken/);
+});
+
 it.each([
   [['--set', 'tokenLimitt=refuse'], /tokenLimitt/],
   [['--faults', 'nowhere.json'], /--faults nowhere\.json/],

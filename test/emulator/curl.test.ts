@@ -22,7 +22,11 @@ describe.skipIf(!hasCurl())('the guide’s curl lines', () => {
   test('typed as printed, they run a batch from upload to answers', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-test-'));
     await writeFile(join(folder, 'test.jsonl'), GUIDE_LINES);
-    await using emulator = await startEmulator({ speed: 10_000 });
+    await using emulator = await startEmulator({
+      speed: 10_000,
+      // The one that is to be cancelled must not be faster than a process that starts.
+      faults: { rules: [{ on: 'batch', nth: 2, do: 'stall' }] },
+    });
     const env = {
       ...process.env,
       AZURE_OPENAI_ENDPOINT: emulator.url,

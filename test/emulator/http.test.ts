@@ -255,6 +255,12 @@ describe('profiles on the wire', () => {
     expect(batch).not.toHaveProperty('endpoint');
   });
 
+  test('a file without a status, as one was recorded', async () => {
+    await using emulator = await startEmulator({ switches: { fileStatus: 'null' } });
+    const caller = callerOf(`${emulator.url}/openai`, emulator.key);
+    expect((await caller.upload('x')).json).toMatchObject({ object: 'file', status: null });
+  });
+
   test('v1: empty strings for ids; value lists by a switch', async () => {
     await using emulator = await startEmulator({
       profile: 'azure-v1',

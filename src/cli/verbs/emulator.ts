@@ -74,16 +74,25 @@ Examples:
 }
 
 const DEFAULT_PORT = 8080;
+
+/** What the users of each service export: its address, its key, and the path behind the address. */
+const VARIABLES = {
+  azure: ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY', ''],
+  'azure-rest': ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY', ''],
+  'azure-v1': ['AZURE_OPENAI_ENDPOINT', 'AZURE_OPENAI_API_KEY', '/openai/v1'],
+  openai: ['OPENAI_BASE_URL', 'OPENAI_API_KEY', '/v1'],
+} as const;
 const MAX_PORT = 65_535;
 
 async function emulate(flags: EmulatorFlags): Promise<number> {
   const { startEmulator } = await import('../../emulator/index.ts');
   const emulator = await startEmulator(await emulatorOptions(flags));
   const { url, key } = emulator;
+  const [address, secret, path] = VARIABLES[flags.profile ?? 'azure'];
   process.stdout.write(
     flags.json
       ? `${JSON.stringify({ url, key })}\n`
-      : `The emulator takes calls; Ctrl-C ends it.\n\n  export AZURE_OPENAI_ENDPOINT=${url}\n  export AZURE_OPENAI_API_KEY=${key}\n`,
+      : `The emulator takes calls; Ctrl-C ends it.\n\n  export ${address}=${url}${path}\n  export ${secret}=${key}\n`,
   );
   await stopped();
   await emulator.close();

@@ -24,7 +24,7 @@ export function controlRoutes(
   app.post('/emulator/faults', async (request) => {
     const script = readScript(request.body);
     faults.replace(script);
-    for (const foreign of script.foreign ?? []) await batches.addForeign(foreign);
+    await batches.addForeigners(script);
     return { rules: script.rules?.length ?? 0 };
   });
   app.get('/emulator/faults', async () => ({ hits: faults.hits() }));

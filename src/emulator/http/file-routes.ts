@@ -27,7 +27,7 @@ export function fileRoutes(app: FastifyInstance, state: State, files: Files): vo
     reply.status(switches.uploadStatus);
     if (switches.uploadStatus === 201)
       reply.header('location', `${request.url.split('?')[0]}/${file.id}`);
-    return fileObject(file);
+    return fileObject(file, switches);
   });
 
   app.get<Listing>('/files', { config: { call: 'files.list' } }, async (request) => {
@@ -41,7 +41,7 @@ export function fileRoutes(app: FastifyInstance, state: State, files: Files): vo
     const page = pageOf(all, request.query, LIST_BOUNDS);
     return {
       object: 'list',
-      data: page.items.map(fileObject),
+      data: page.items.map((file) => fileObject(file, switches)),
       first_id: page.items[0]?.id ?? null,
       last_id: page.items.at(-1)?.id ?? null,
       has_more: page.hasMore,
@@ -50,7 +50,7 @@ export function fileRoutes(app: FastifyInstance, state: State, files: Files): vo
 
   app.get<ById>('/files/:id', { config: { call: 'files.get' } }, async (request) => {
     request.subject = request.params.id;
-    return fileObject(files.get(request.params.id));
+    return fileObject(files.get(request.params.id), switches);
   });
 
   app.get<ById>(

@@ -13,9 +13,9 @@ export function wireTime(
 }
 
 /** A file object. Its times are whole seconds in every profile. */
-export function fileObject(file: FileRecord): Record<string, unknown> {
+export function fileObject(file: FileRecord, { fileStatus }: Switches): Record<string, unknown> {
   return {
-    status: file.status,
+    status: fileStatus === 'set' ? file.status : null,
     bytes: file.bytes,
     purpose: file.purpose,
     filename: file.filename,
