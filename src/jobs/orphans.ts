@@ -4,6 +4,7 @@ import type { BatchService } from '../core/service.ts';
 import type { Reader } from '../core/store.ts';
 import { type Context, log } from './context.ts';
 import { fileNamePrefix } from './listing.ts';
+import { refusalOf } from './refusal.ts';
 
 /**
  * Deletes the files of this job that nothing refers to: those of uploads whose answer was lost and
@@ -20,13 +21,20 @@ export async function deleteOrphans(
   for await (const file of service.listFiles(signal)) {
     if (file.name.startsWith(prefix)) ours.push(file);
   }
+  const kept: { file: string; code: string }[] = [];
   let deleted = 0;
   for (const file of ours) {
     // Asked file by file, just before: an upload under way may have been adopted by now.
     if (await context.store.read((tx) => isWanted(tx, file, prefix))) continue;
-    await service.deleteFile(file.id, signal);
+    const refusal = await refusalOf(service.deleteFile(file.id, signal));
     failpoint('orphan.deleted');
-    deleted += 1;
+    if (refusal === null) deleted += 1;
+    else kept.push({ file: file.id, code: refusal });
+  }
+  for (const detail of kept) {
+    await context.store.transaction((tx) =>
+      log(tx, context, 'file_kept', service.resource, detail),
+    );
   }
   if (deleted > 0) {
     await context.store.transaction((tx) =>

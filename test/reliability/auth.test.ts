@@ -67,7 +67,9 @@ it('stops when the role is revoked, burns no attempt, and goes on when it is bac
   });
   await expect(run()).rejects.toMatchObject({ status: 403 });
   const stopped = await job.store.read(readStatus);
-  expect(stopped).toMatchObject({ state: 'running', failed: 0 });
+  // By when the role was gone, the preparation may or may not have ended.
+  expect(stopped.state).toMatch(/^(preparing|running)$/);
+  expect(stopped.failed).toBe(0);
   await emulator.setFaults({});
   const status = await run();
   expect(status).toMatchObject({ state: 'finished', ok: RECORDS, attempts: 2, batches: 2 });

@@ -80,7 +80,7 @@ const CASES: readonly { what: string; faults: FaultScript['rules']; says?: strin
   },
   {
     what: 'a file whose deletion is refused',
-    faults: [{ on: 'files.delete', do: 'answer', status: 403, count: 1 }],
+    faults: [{ on: 'files.delete', do: 'answer', status: 403 }],
     says: 'file_kept',
   },
 ];

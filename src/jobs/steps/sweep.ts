@@ -1,9 +1,9 @@
 import { TERMINAL_STATUSES } from '../../core/batch.ts';
-import { ServiceError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type { BatchRow, Hold } from '../../core/job.ts';
 import type { Target } from '../../core/service.ts';
 import { type Context, log, type Step, targetsOf } from '../context.ts';
+import { refusalOf } from '../refusal.ts';
 
 /**
  * Puts the resource in order, one thing a step: cancels live batches that no attempt is bound to,
@@ -49,22 +49,6 @@ export const sweep: Step = async (context, task, signal) => {
     await tx.putTask('sweep', task.id, now);
   });
 };
-
-/**
- * The code of a definite refusal, which ends the matter: a role that may not delete must not keep a
- * job from its end, and what could not be cancelled is seen again at the next poll.
- */
-async function refusalOf(call: Promise<unknown>): Promise<string | null> {
-  try {
-    await call;
-    return null;
-  } catch (error) {
-    if (error instanceof ServiceError && error.outcome === 'refused' && !error.retryable) {
-      return error.code;
-    }
-    throw error;
-  }
-}
 
 type Work = { batch: BatchRow } | { batch?: undefined; hold: Hold; fileId: string };
 

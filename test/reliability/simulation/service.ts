@@ -202,6 +202,10 @@ export class SimService implements BatchService {
 
   async close(): Promise<void> {}
 
+  now(): number {
+    return this.#world.now;
+  }
+
   /** Tokens that batches of ours take now. */
   enqueued(): number {
     this.settle();
