@@ -130,12 +130,12 @@ await ask({
       },
     },
     {
-      name: 'DuckDB, 2 threads, sums only',
-      differs: 'counts characters as code points and makes no rows',
+      name: 'DuckDB, sums only',
+      differs: 'counts code points, makes no rows; its parallel reader refuses the file',
       async run({ path }) {
         const [rows, chars] = await queryRow(
           `select count(*), sum(length(id) + length(title) + length(text)) from
-           read_csv('${path}', header=true, all_varchar=true, max_line_size=1000000)`,
+           read_csv('${path}', header=true, all_varchar=true, max_line_size=1000000, parallel=false)`,
         );
         return { rows: Number(rows), chars: Number(chars) };
       },

@@ -55,6 +55,7 @@ export class PartitionSealer {
 const NOT_COUNTED: JobCounter = {
   model: 'none',
   encoding: 'none',
+  idle: true,
   countText: () => 0,
   countUtf8: () => 0,
   countRequest: () => 0,

@@ -15,7 +15,10 @@ import { SplicedRequest } from './spliced-request.ts';
 import type { Pieces, SpliceTemplate } from './template.ts';
 
 /** What a splicer asks of a counter. */
-export type SpliceCounter = Pick<ModelTokenCounter, 'countRequest' | 'countText' | 'countUtf8'>;
+export type SpliceCounter = Pick<ModelTokenCounter, 'countRequest' | 'countText' | 'countUtf8'> & {
+  /** Every count is 0, so that no text has to be put together for it. */
+  readonly idle?: boolean;
+};
 
 /**
  * Makes counted requests of raw records without building them. What it makes is, byte for byte and
@@ -26,6 +29,8 @@ export class Splicer {
   readonly #counter: SpliceCounter;
   /** Tokens of everything but the texts with fields in them. */
   readonly #fixedTokens: number;
+  /** The texts that have to be put together. */
+  readonly #texts: readonly Pieces[];
   #text = Buffer.allocUnsafeSlow(64 * 1024);
 
   constructor(template: SpliceTemplate, counter: SpliceCounter) {
@@ -33,6 +38,7 @@ export class Splicer {
     this.#counter = counter;
     // Texts are counted one by one, so whatever stands in them, the rest stays the same.
     const { endpoint, sample, sampleTexts } = template;
+    this.#texts = counter.idle === true && !template.wantsText ? [] : template.texts;
     const texts = sampleTexts.reduce((sum, text) => sum + counter.countText(text), 0);
     this.#fixedTokens = counter.countRequest(endpoint, sample) - texts;
   }
@@ -52,7 +58,7 @@ export class Splicer {
     const customId = template.id === -1 ? null : this.#idOf(raw);
     if (customId === '') return null;
     let tokens = this.#fixedTokens;
-    for (const text of template.texts) {
+    for (const text of this.#texts) {
       const bytes = this.#write(raw, text);
       if (bytes === -1 || (bytes === 0 && template.wantsText)) return null;
       tokens += this.#counter.countUtf8(this.#text, 0, bytes);
