@@ -104,6 +104,11 @@ const cases: [
     [{ a: '1', a_3: '2', a_2: '3', column_4: '4', a_4: '5' }],
   ],
   [
+    'white space around names',
+    ' id,text , ,text\n1, 2,3,4\n',
+    [{ id: '1', text: ' 2', column_3: '3', text_2: '4' }],
+  ],
+  [
     'no header',
     '1,2\n3,4\n',
     [
