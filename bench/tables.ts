@@ -7,7 +7,7 @@ import { type TableInput, tableText } from './lib/table.ts';
 const path = join(import.meta.dirname, 'RESULTS.md');
 
 const text = readFileSync(path, 'utf8').replaceAll(
-  /(<!-- table (?<name>[\w-]+) -->\n)[^]*?(<!-- end -->)/g,
+  /(<!-- table (?<name>[\w-]+) -->\n)[\s\S]*?(<!-- end -->)/g,
   (whole, open: string, name: string, close: string) => {
     const result = readResult<TableInput & { outcomes?: unknown }>(name);
     return result?.outcomes === undefined ? whole : `${open}\n${tableText(result)}\n${close}`;
