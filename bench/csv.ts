@@ -75,7 +75,7 @@ await ask({
           if (parser === undefined) {
             parser = initParser(inferSchema(text));
           }
-          parser.chunk<Row>(text, parser.stringObjs, (row) => sum.add(row));
+          parser.chunk(text, parser.stringObjs, (row: Row) => sum.add(row));
         }
         parser!.end();
         return sum.answer;
@@ -88,10 +88,10 @@ await ask({
         const sum = new Sum();
         const stream = createReadStream(path, BLOCK).setEncoding('utf8');
         return new Promise<Answer>((resolve, reject) => {
-          papa.parse<Row>(stream, {
+          papa.parse(stream, {
             header: true,
             skipEmptyLines: true,
-            step: ({ data }) => sum.add(data),
+            step: ({ data }: { data: Row }) => sum.add(data),
             complete: () => resolve(sum.answer),
             error: reject,
           });

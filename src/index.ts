@@ -72,6 +72,7 @@ export { type ResultsWriter, type WrittenResults, writeResults } from './sinks/w
 
 // The whole job in one call, and its verbs.
 
+export { cancelJob } from './jobs/cancel.ts';
 export { type Estimate, type EstimateOptions, estimateJob } from './jobs/estimate.ts';
 export { type PrepareOptions, prepareJob } from './jobs/prepare.ts';
 export { purgeJob } from './jobs/purge.ts';

@@ -1,10 +1,10 @@
+import { refuseOutputOverSource } from '../jobs/place.ts';
 import { openRequest } from '../jobs/request.ts';
 import { checkFields } from '../requests/check-fields.ts';
 import type { RequestDefinition } from '../requests/definition.ts';
 import { createSink } from '../sinks/create-sink.ts';
 import { describeSource, type SourceOptions } from '../sources/describe.ts';
 import { expandGlobs } from '../sources/globs.ts';
-import { refuseOutputOverSource } from './place.ts';
 
 /**
  * Finds what can be found wrong before a job directory is made: files that are not there, a prompt

@@ -231,6 +231,11 @@ export interface ShardLimits {
   readonly maxBytes: number;
   /** Input tokens, before the service's factor. */
   readonly maxTokens: number;
+  /**
+   * Input tokens that one request may have. A request above `maxTokens` but not above this makes a
+   * shard of its own. Default: `maxTokens`.
+   */
+  readonly maxRequestTokens?: number;
 }
 
 /** What must stay the same for sealed shards to stay valid. Never a secret. */

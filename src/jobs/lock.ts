@@ -20,9 +20,13 @@ export class JobLock {
     const database = open(path);
     try {
       database.exec('BEGIN EXCLUSIVE');
-      writeFileSync(holderPath(path), `process ${process.pid}, ${new Date(now).toISOString()}\n`, {
-        mode: 0o600,
-      });
+      writeFileSync(
+        holderPath(path),
+        `process ${process.pid}, since ${new Date(now).toISOString()}\n`,
+        {
+          mode: 0o600,
+        },
+      );
       return new JobLock(database);
     } catch (error) {
       database.close();

@@ -12,6 +12,7 @@ import { toWritable } from '../sinks/writable.ts';
 import { removeTemporaries } from '../streams/files.ts';
 import { jobRow } from './context.ts';
 import type { Job } from './job.ts';
+import { refuseOutputOverSource } from './place.ts';
 import { resultFiles, resultRuns } from './results.ts';
 
 export interface OutputOptions {
@@ -41,6 +42,12 @@ export async function writeOutput(
     files: await resultFiles(tx, job.directory),
     failed: (await tx.totals()).failed,
   }));
+  if (typeof out === 'string') {
+    refuseOutputOverSource(
+      out,
+      row.spec.sources.map(({ path }) => path),
+    );
+  }
   const columns = row.spec.sources.find((source) => source.columns !== null)?.columns;
   if (typeof out === 'string' && existsSync(out === '-' ? '' : dirname(resolve(out)))) {
     // A run that was killed while it wrote leaves as much as it had.

@@ -94,6 +94,9 @@ async function limitsOf(
     maxRequests: given.maxRequests ?? otherwise.maxRequests,
     maxBytes: given.maxBytes ?? otherwise.maxBytes,
     maxTokens: given.maxTokens ?? otherwise.maxTokens,
+    maxRequestTokens:
+      given.maxRequestTokens ??
+      (given.maxTokens === undefined ? otherwise.maxRequestTokens : undefined),
   });
 }
 

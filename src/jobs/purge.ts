@@ -3,6 +3,7 @@ import { TERMINAL_STATUSES } from '../core/batch.ts';
 import { MillraceError } from '../core/errors.ts';
 import type { Target } from '../core/service.ts';
 import type { Job } from './job.ts';
+import { refuseForeignFiles } from './place.ts';
 
 /** What a purge removed. */
 export interface Purged {
@@ -44,6 +45,7 @@ export async function purgeJob(
     for (const id of ids) await service.deleteFile(id, signal);
     files += ids.size;
   }
+  refuseForeignFiles(job.directory.path, 'remove');
   await job.close();
   await rm(job.directory.path, { recursive: true, force: true });
   return { files };

@@ -7,13 +7,12 @@ import type { SourceOptions } from '../sources/describe.ts';
 import { jobRow } from './context.ts';
 import { type Job, openJob } from './job.ts';
 import { type OutputOptions, writeOutput } from './output.ts';
+import { refuseOutputOverSource } from './place.ts';
 import { type PrepareOptions, prepareJob } from './prepare.ts';
 import { rememberedRequest } from './request.ts';
 import { type JobStatus, readStatus } from './status.ts';
 import { type SubmitOptions, submitShards } from './submission.ts';
-
-/** A shard takes at most this part of the smallest quota, so that several are in flight. */
-const QUOTA_SHARE = 1 / 3;
+import { limitsOfTargets } from './target-limits.ts';
 
 export interface ResumeOptions
   extends Omit<SubmitOptions, 'goal'>,
@@ -67,6 +66,13 @@ async function carryOut<T>(
   preparation: PrepareOptions<T> | null,
 ): Promise<JobStatus> {
   const { onProgress, sink } = options;
+  const source = preparation?.source;
+  if (typeof sink === 'string' && (typeof source === 'string' || Array.isArray(source))) {
+    refuseOutputOverSource(
+      sink,
+      [source].flat().filter((path) => typeof path === 'string'),
+    );
+  }
   const stop = onProgress === undefined ? () => undefined : reportProgress(job, onProgress);
   try {
     await work(job, options, preparation);
@@ -91,7 +97,7 @@ async function work<T>(
   const end = (error: unknown) => failed.abort(error);
   const tasks: Promise<unknown>[] = [];
   if (preparation !== null) {
-    const defaultLimits = { maxTokens: quotaShare(targets) };
+    const defaultLimits = limitsOfTargets(targets, preparation.limits);
     tasks.push(prepareJob(job, { defaultLimits, ...preparation, signal }));
   }
   const { state } = await job.store.read(jobRow);
@@ -101,19 +107,6 @@ async function work<T>(
   await Promise.allSettled(tasks.map((task) => task.catch(end)));
   options.signal?.throwIfAborted();
   if (failed.signal.aborted) throw failed.signal.reason;
-}
-
-/** Tokens of a shard that leave room for others in the smallest quota; undefined without quotas. */
-export function quotaShare(targets: readonly Target[]): number | undefined {
-  const shares = targets
-    .filter(({ enqueuedTokens }) => enqueuedTokens !== null)
-    .map(({ enqueuedTokens, service }) =>
-      Math.max(
-        1,
-        Math.floor(((enqueuedTokens ?? 0) * QUOTA_SHARE) / service.dialect.enqueuedTokenFactor),
-      ),
-    );
-  return shares.length === 0 ? undefined : Math.min(...shares);
 }
 
 /** Reports at a steady pace while the job works. */

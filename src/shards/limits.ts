@@ -25,6 +25,11 @@ export interface LimitOptions {
   maxBytes?: number | undefined;
   /** Input tokens of one shard, before the service's factor. Default: no limit. */
   maxTokens?: number | undefined;
+  /**
+   * Input tokens that one request may have; above `maxTokens` it makes a shard of its own. Default:
+   * `maxTokens`.
+   */
+  maxRequestTokens?: number | undefined;
 }
 
 /**
@@ -40,10 +45,15 @@ export function resolveLimits(
     maxBytes: dialect?.maxFileBytes ?? DEFAULT_LIMITS.maxBytes,
     maxTokens: DEFAULT_LIMITS.maxTokens,
   };
+  const maxTokens = resolve('tokens', options.maxTokens, most.maxTokens);
+  const alone = resolve('tokens', options.maxRequestTokens, most.maxTokens);
   return {
     maxRequests: resolve('requests', options.maxRequests, most.maxRequests),
     maxBytes: resolve('bytes', options.maxBytes, most.maxBytes),
-    maxTokens: resolve('tokens', options.maxTokens, most.maxTokens),
+    maxTokens,
+    ...(options.maxRequestTokens === undefined || alone === maxTokens
+      ? {}
+      : { maxRequestTokens: alone }),
   };
 }
 

@@ -51,8 +51,9 @@ export class OpenShard {
     if (size > limits.maxBytes) {
       return `takes ${size} bytes, more than the ${limits.maxBytes} of a shard`;
     }
-    if (tokens <= limits.maxTokens) return null;
-    return `has ${tokens} input tokens, more than the ${limits.maxTokens} of a shard`;
+    const maxTokens = limits.maxRequestTokens ?? limits.maxTokens;
+    if (tokens <= maxTokens) return null;
+    return `has ${tokens} input tokens, more than the ${maxTokens} that one may have`;
   }
 
   /** Whether one more request of this size stays within every limit. */
@@ -62,7 +63,8 @@ export class OpenShard {
     return (
       count <= maxRequests &&
       this.#requests.bytes + bytes + 1 + count * LINE_HEADROOM_BYTES <= maxBytes &&
-      this.#tokens + tokens <= maxTokens
+      // What passes this limit alone was let through by `alone`.
+      (this.#count === 0 || this.#tokens + tokens <= maxTokens)
     );
   }
 

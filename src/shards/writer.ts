@@ -206,7 +206,10 @@ export class SealingWriter {
     nextByte: number | null,
   ): void | Promise<void> {
     if (this.#options.strict === true) {
-      throw new MillraceError(error.code, `${describePosition(position)}: ${error.message}`);
+      // Most reasons name the record already, since they stand in its row too.
+      const where = describePosition(position);
+      const named = error.message.includes(where) ? error.message : `${where}: ${error.message}`;
+      throw new MillraceError(error.code, named);
     }
     const written = this.#rejected.add(
       rejectedRow(this.#nextOrdinal(), customId, record, error.code, error.message),

@@ -17,6 +17,7 @@ const PUBLIC = [
   'asTransform',
   'azureOpenAI',
   'buildRequests',
+  'cancelJob',
   'countTokens',
   'createSink',
   'createTokenCounter',

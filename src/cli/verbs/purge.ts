@@ -39,7 +39,7 @@ async function purge(flags: PurgeFlags): Promise<number> {
     import('../memory.ts'),
     import('../screen/words.ts'),
     import('../local.ts'),
-    import('../place.ts'),
+    import('../../jobs/place.ts'),
   ]);
   const wish = service.wishOf(flags, await recall(flags.job));
   const job = await openJob(flags.job, { mode: 'open' });

@@ -39,7 +39,7 @@ export const grant: Step = async (context, task) => {
         continue;
       }
       const tokens = heldTokensOf(shard, target);
-      if (tokens > (row.limit ?? Infinity)) {
+      if (tokens > (row.limit ?? Infinity) || !fitsFile(shard, target)) {
         await tx.putTask('split', shard.name, now);
         continue;
       }
@@ -82,6 +82,12 @@ async function give(
   });
   await tx.putTask('upload', shard.name, context.clock.now());
   await log(tx, context, 'granted', shard.name, { target: target.name, tokens, attempt });
+}
+
+/** Whether the target's service takes a file as large as the shard's, prepared for another perhaps. */
+function fitsFile(shard: Shard, target: Target): boolean {
+  const { maxRequestsPerFile, maxFileBytes } = target.service.dialect;
+  return shard.requests <= maxRequestsPerFile && shard.bytes <= maxFileBytes;
 }
 
 /** File slots of the target's resource that this job has taken. */

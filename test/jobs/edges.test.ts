@@ -1,0 +1,106 @@
+import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { cancelJob } from '../../src/jobs/cancel.ts';
+import { openJob } from '../../src/jobs/job.ts';
+import { purgeJob } from '../../src/jobs/purge.ts';
+import { runBatchJob } from '../../src/jobs/run.ts';
+import { limitsOfTargets } from '../../src/jobs/target-limits.ts';
+import { azureOpenAI, openAI } from '../../src/service/targets.ts';
+import { FAST, reviews, service, targetAt, temporaryDirectory } from './helpers.ts';
+import { lossy } from './lossy.ts';
+
+const request = { kind: 'prompt', model: 'm', prompt: 'Label: {{text}}' } as const;
+
+it('cuts shards by what the strictest target takes, and refuses a limit above it', () => {
+  const azure = azureOpenAI({ endpoint: 'https://x.openai.azure.com', apiKey: 'k' });
+  const other = openAI({ apiKey: 'k', name: 'other' });
+  expect(limitsOfTargets([azure])).toMatchObject({ maxRequests: 100_000 });
+  expect(limitsOfTargets([azure, other])).toMatchObject({ maxRequests: 50_000 });
+  expect(() => limitsOfTargets([other], { maxRequests: 60_000 })).toThrow(/takes 50000/);
+});
+
+it('cuts a shard that was prepared for a service with larger files', async () => {
+  const dir = await temporaryDirectory();
+  const emulator = await service();
+  const target = targetAt(emulator);
+  const dialect = { ...target.service.dialect, maxRequestsPerFile: 10 };
+  const job = await openJob(join(dir, 'smaller.job'));
+  const wrapped = lossy(target, {});
+  const small = { ...wrapped, service: { ...wrapped.service, dialect } };
+  const options = { ...FAST, job, source: reviews(25), request, baseModel: 'gpt-4o' };
+  await runBatchJob({ ...options, service: target, maxCost: 0 }).catch(() => undefined);
+  const status = await runBatchJob({ ...options, service: small });
+  expect(status).toMatchObject({ state: 'finished', ok: 25, failed: 0 });
+  expect(status.batches).toBeGreaterThan(2);
+  await job.close();
+});
+
+it('sends a record alone that takes more than its share of the quota', async () => {
+  const dir = await temporaryDirectory();
+  const emulator = await service({ enqueuedTokens: 9000 });
+  const source = reviews(30);
+  source[7] = { id: 'long', text: 'word '.repeat(4000) };
+  const status = await runBatchJob({
+    ...FAST,
+    job: join(dir, 'long.job'),
+    source,
+    request,
+    baseModel: 'gpt-4o',
+    service: targetAt(emulator, { enqueuedTokens: 9000 }),
+  });
+  expect(status).toMatchObject({ state: 'finished', ok: 30, rejected: 0, failed: 0 });
+});
+
+it('makes every file private, whatever the umask', async () => {
+  const dir = await temporaryDirectory();
+  const emulator = await service();
+  const path = join(dir, 'private.job');
+  const before = process.umask(0o022);
+  try {
+    const job = await openJob(path);
+    await runBatchJob({ ...FAST, job, source: reviews(3), request, service: targetAt(emulator) });
+    for (const entry of readdirSync(path, { recursive: true, withFileTypes: true })) {
+      const mode = statSync(join(entry.parentPath, entry.name)).mode & 0o777;
+      expect([entry.name, mode]).toEqual([entry.name, entry.isDirectory() ? 0o700 : 0o600]);
+    }
+    await job.close();
+  } finally {
+    process.umask(before);
+  }
+});
+
+it('never writes over a source, and never takes other files along', async () => {
+  const dir = await temporaryDirectory();
+  const emulator = await service();
+  const csv = join(dir, 'in.csv');
+  writeFileSync(csv, 'id,text\n1,a\n');
+  const path = join(dir, 'own.job');
+  const options = { ...FAST, request, service: targetAt(emulator) };
+  const over = runBatchJob({ ...options, job: path, source: csv, sink: csv });
+  await expect(over).rejects.toThrow(/is the source itself/);
+  expect(await readFile(csv, 'utf8')).toBe('id,text\n1,a\n');
+  const job = await openJob(path);
+  writeFileSync(join(path, 'thesis.txt'), 'mine');
+  await expect(purgeJob(job)).rejects.toThrow(/thesis\.txt/);
+  expect(await readFile(join(path, 'thesis.txt'), 'utf8')).toBe('mine');
+  await job.close();
+});
+
+it('is cancelled by its path, while it runs', async () => {
+  const dir = await temporaryDirectory();
+  const emulator = await service({ speed: 100 });
+  const path = join(dir, 'asked.job');
+  const status = await runBatchJob({
+    ...FAST,
+    job: path,
+    source: reviews(20),
+    request,
+    service: targetAt(emulator),
+    onProgress: ({ shards }) => {
+      if ((shards.submitted ?? 0) > 0) void cancelJob(path);
+    },
+  });
+  expect(status).toMatchObject({ state: 'cancelled' });
+});
