@@ -16,7 +16,7 @@ const THREAD = new URL(
  * A worker's objects live no longer than a block: a small young generation holds them, where the
  * engine would let it grow to many times that.
  */
-const LIMITS = { maxYoungGenerationSizeMb: 8 };
+const LIMITS = { maxYoungGenerationSizeMb: 2 };
 
 /**
  * Threads that prepare partitions, one each at a time, started when there is something to do. A worker
