@@ -72,7 +72,7 @@ describe('the request', () => {
     [{ idField: 'id' }, 'batch', '--format batch and --id-field'],
     [{ model: 'm' }, undefined, 'nothing is asked'],
     [{ prompt: 'x' }, undefined, '--model is missing'],
-    [{ prompt: '@/nowhere', model: 'm' }, undefined, '--prompt /nowhere: there is no such file'],
+    [{ prompt: '@/nowhere', model: 'm' }, undefined, '--prompt @/nowhere: there is no such file'],
     [{ prompt: 'x', model: 'm', param: ['temperature'] }, undefined, 'is not KEY=VALUE'],
     [{ request: 'body.yaml', model: 'm' }, undefined, 'must be a .json template'],
   ])('%o as %s is refused', (flags, format, words) => {
