@@ -3,6 +3,7 @@
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { DATA } from './lib/data.ts';
 import { machine, saveResult } from './lib/harness.ts';
 import { startEmulatorProcess, watchMillrace } from './lib/processes.ts';
@@ -36,10 +37,48 @@ try {
     if (status === 'ok') ok++;
   }
   if (next !== rows) throw new Error(`${next} rows came out of ${rows}`);
-  const result = { rows, ok, quota, seconds, cpu, peakMiB, emulatorCpu: emulator.cpu() };
+  const { shards: mostInFlight, tokens: mostTokens } = mostHeld(join(job, 'job.db'));
+  if (mostInFlight !== 3) throw new Error(`${mostInFlight} shards were in flight at most, not 3`);
+  if (mostTokens > quota) throw new Error(`${mostTokens} tokens were held, of ${quota}`);
+  const result = {
+    rows,
+    ok,
+    quota,
+    mostInFlight,
+    mostTokens,
+    seconds,
+    cpu,
+    peakMiB,
+    emulatorCpu: emulator.cpu(),
+  };
   process.stdout.write(`${JSON.stringify(result, null, 1)}\n`);
   saveResult('large', { name: 'large', ...machine(), ...result });
 } finally {
   await emulator.stop();
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** The most that was held at one instant; what is given back at an instant is free for another. */
+function mostHeld(database: string): { shards: number; tokens: number } {
+  const store = new DatabaseSync(database, { readOnly: true });
+  const holds = store.prepare('SELECT tokens, taken_at, released_at FROM holds').all() as {
+    tokens: number;
+    taken_at: number;
+    released_at: number;
+  }[];
+  store.close();
+  const changes = holds.flatMap(({ tokens, taken_at, released_at }) => [
+    { at: taken_at, shards: 1, tokens },
+    { at: released_at, shards: -1, tokens: -tokens },
+  ]);
+  changes.sort((a, b) => a.at - b.at || a.shards - b.shards);
+  const held = { shards: 0, tokens: 0 };
+  const most = { shards: 0, tokens: 0 };
+  for (const change of changes) {
+    held.shards += change.shards;
+    held.tokens += change.tokens;
+    most.shards = Math.max(most.shards, held.shards);
+    most.tokens = Math.max(most.tokens, held.tokens);
+  }
+  return most;
 }

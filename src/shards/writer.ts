@@ -9,7 +9,7 @@ import { SplicedRequest } from '../requests/splice/spliced-request.ts';
 import { makePrivateDirectory } from '../streams/files.ts';
 import { OpenShard } from './open-shard.ts';
 import { rejectedPath, shardName } from './paths.ts';
-import { chainHash, sameProgress } from './progress.ts';
+import { chainHash, emptyProgress, sameProgress } from './progress.ts';
 import { RejectedFile } from './rejected-file.ts';
 import { type JobHead, recordJson, refuse, serialise } from './serialise.ts';
 import { SplicedLines } from './spliced-lines.ts';
@@ -76,7 +76,7 @@ export class SealingWriter {
     this.#options = options;
     this.#head = options.head;
     this.#expected = verify === true && progress.records > 0 ? progress : null;
-    this.#progress = this.#expected === null ? progress : { ...progress, ...NOTHING };
+    this.#progress = this.#expected === null ? progress : emptyProgress();
     this.#rejected = this.#rejectedFile();
     this.#row = progress.row;
     this.#nextByte = progress.resumeAt;
@@ -284,17 +284,6 @@ export class SealingWriter {
     );
   }
 }
-
-const NOTHING = {
-  shards: 0,
-  records: 0,
-  requests: 0,
-  rejected: 0,
-  bytes: 0,
-  tokens: 0,
-  sha256: '',
-  rejectedBytes: 0,
-};
 
 function rejectedRow(
   ordinal: number,
