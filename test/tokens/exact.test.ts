@@ -149,7 +149,8 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
   it('counts bytes as it counts the string they are', () => {
     fc.assert(
       fc.property(soup, soup, (before, text) => {
-        const bytes = Buffer.from(before + text);
+        // Encoded apart: the two halves of a surrogate pair would become one character.
+        const bytes = Buffer.concat([Buffer.from(before), Buffer.from(text)]);
         const start = Buffer.byteLength(before);
         const whole = Buffer.from(text);
         const count = ours.countText(bytes.toString('utf8', start));
