@@ -9,8 +9,11 @@ import { skipBlanks } from './json-bytes.ts';
 import { lineBlocks } from './line-blocks.ts';
 
 const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf);
-/** Enough for the 100,000 answers of a full batch; memory that is not touched is not taken. */
-const FIRST_ENTRIES = 128 * 1024;
+/** Room at first: the 100,000 answers of a full batch at most; memory that is not touched is not taken. */
+const MOST_FIRST_ENTRIES = 128 * 1024;
+const LEAST_FIRST_ENTRIES = 1024;
+/** The length of a short answer: a small file takes small tables. */
+const SHORT_ANSWER_BYTES = 256;
 const NEWLINE = 0x0a;
 
 /** The files of one batch as they were downloaded; null when the batch has none. */
@@ -41,33 +44,50 @@ export class AnswerIndex {
     reasoning: 0,
   };
 
-  readonly #handles: FileHandle[] = [];
-  readonly #ids = new IdTable();
+  readonly #handles: FileHandle[];
+  readonly #ids: IdTable;
   readonly #line = new AnswerLine();
-  #capacity = FIRST_ENTRIES;
-  #file = new Uint8Array(FIRST_ENTRIES);
-  #ok = new Uint8Array(FIRST_ENTRIES);
-  #claimed = new Uint8Array(FIRST_ENTRIES);
+  #capacity: number;
+  #file: Uint8Array;
+  #ok: Uint8Array;
+  #claimed: Uint8Array;
   /** Of the line in its file; the response's start counts from it. Lengths in bytes. */
-  #offset = new Float64Array(FIRST_ENTRIES);
-  #length = new Uint32Array(FIRST_ENTRIES);
-  #responseStart = new Uint32Array(FIRST_ENTRIES);
-  #responseLength = new Uint32Array(FIRST_ENTRIES);
+  #offset: Float64Array;
+  #length: Uint32Array;
+  #responseStart: Uint32Array;
+  #responseLength: Uint32Array;
 
-  private constructor() {}
+  private constructor(handles: FileHandle[], capacity: number) {
+    this.#handles = handles;
+    this.#ids = new IdTable(capacity);
+    this.#capacity = capacity;
+    this.#file = new Uint8Array(capacity);
+    this.#ok = new Uint8Array(capacity);
+    this.#claimed = new Uint8Array(capacity);
+    this.#offset = new Float64Array(capacity);
+    this.#length = new Uint32Array(capacity);
+    this.#responseStart = new Uint32Array(capacity);
+    this.#responseLength = new Uint32Array(capacity);
+  }
 
   /** Reads both files once. Close it after use. */
   static async open(files: AnswerFiles, blockBytes?: number): Promise<AnswerIndex> {
-    const index = new AnswerIndex();
+    const paths = [files.output, files.error].filter((path) => path !== null);
+    const handles: FileHandle[] = [];
     try {
-      for (const path of [files.output, files.error]) {
-        if (path !== null) await index.#addFile(path, blockBytes);
+      let bytes = 0;
+      for (const path of paths) {
+        const handle = await openAnswers(path);
+        handles.push(handle);
+        bytes += (await handle.stat()).size;
       }
+      const index = new AnswerIndex(handles, firstEntries(bytes));
+      for (const [file, path] of paths.entries()) await index.#addFile(file, path, blockBytes);
+      return index;
     } catch (error) {
-      await index.close();
+      for (const handle of handles) await handle.close();
       throw error;
     }
-    return index;
   }
 
   /** The entry that answers the id whose bytes these are, or -1; marks it as asked for. */
@@ -112,18 +132,7 @@ export class AnswerIndex {
     for (const handle of this.#handles.splice(0)) await handle.close();
   }
 
-  async #addFile(path: string, blockBytes: number | undefined): Promise<void> {
-    const file = this.#handles.length;
-    try {
-      this.#handles.push(await openPrivate(path, 'r'));
-    } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
-      throw new MillraceError(
-        'download_missing',
-        `the downloaded answers ${path} are gone; fetch them again, then join`,
-        { retryable: true, cause: error },
-      );
-    }
+  async #addFile(file: number, path: string, blockBytes: number | undefined): Promise<void> {
     const options = blockBytes === undefined ? { reuse: true } : { reuse: true, blockBytes };
     for await (const { buffer, start, end, offset } of lineBlocks(path, options)) {
       let at = start;
@@ -197,6 +206,26 @@ export class AnswerIndex {
     this.#responseStart = grown(new Uint32Array(this.#capacity), this.#responseStart);
     this.#responseLength = grown(new Uint32Array(this.#capacity), this.#responseLength);
   }
+}
+
+async function openAnswers(path: string): Promise<FileHandle> {
+  try {
+    return await openPrivate(path, 'r');
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    throw new MillraceError(
+      'download_missing',
+      `the downloaded answers ${path} are gone; fetch them again, then join`,
+      { retryable: true, cause: error },
+    );
+  }
+}
+
+/** A power of two. */
+function firstEntries(bytes: number): number {
+  let entries = LEAST_FIRST_ENTRIES;
+  while (entries < MOST_FIRST_ENTRIES && entries * SHORT_ANSWER_BYTES < bytes) entries *= 2;
+  return entries;
 }
 
 function grown<A extends Uint8Array | Uint32Array | Float64Array>(larger: A, from: A): A {

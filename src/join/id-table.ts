@@ -1,6 +1,5 @@
-/** Enough for the 100,000 ids of a full file; memory that is not touched is not taken. */
-const FIRST_SLOTS = 256 * 1024;
-const FIRST_ID_BYTES = 1024 * 1024; // 1 MiB
+/** Room for ids as we make them; longer ones make it grow. */
+const FIRST_BYTES_PER_ID = 8;
 
 /**
  * Numbers the distinct ids it is given from 0 on. An open-addressed table over the ids' bytes, which
@@ -15,13 +14,14 @@ export class IdTable {
   #hashes: Int32Array;
   /** Where each id ends in `#ids`; it starts where the one before it ends. */
   #ends: Float64Array;
-  #ids = Buffer.allocUnsafeSlow(FIRST_ID_BYTES);
+  #ids: Buffer;
 
-  /** `slots` is a power of two; the table grows when it is half full. */
-  constructor(slots: number = FIRST_SLOTS) {
-    this.#slots = new Int32Array(slots);
-    this.#hashes = new Int32Array(slots / 2);
-    this.#ends = new Float64Array(slots / 2);
+  /** `ids` is how many there is room for at first, a power of two. */
+  constructor(ids: number) {
+    this.#slots = new Int32Array(2 * ids);
+    this.#hashes = new Int32Array(ids);
+    this.#ends = new Float64Array(ids);
+    this.#ids = Buffer.allocUnsafeSlow(FIRST_BYTES_PER_ID * ids);
   }
 
   /** The id's number; a new id gets the next one, which is then `size - 1`. */

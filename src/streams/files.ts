@@ -7,6 +7,8 @@ import { failpoint } from '../core/failpoints.ts';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
+/** A file that is small takes no more; one that fills it goes on in larger ones. */
+const FIRST_BLOCK_BYTES = 64 * 1024; // 64 KiB
 const BLOCK_BYTES = 1024 * 1024; // 1 MiB
 const MAX_UTF8_BYTES_PER_UNIT = 3;
 const TEMPORARY_NAME = /^\..+\.[0-9a-f]{12}\.tmp$/;
@@ -25,7 +27,7 @@ export class AtomicFile {
 
   readonly #handle: FileHandle;
   readonly #temporary: string;
-  #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  #block: Buffer = Buffer.allocUnsafeSlow(FIRST_BLOCK_BYTES);
   #spare: Buffer | null = null;
   #used = 0;
   #inFlight: Promise<void> = Promise.resolve();
@@ -78,9 +80,9 @@ export class AtomicFile {
   async commit(): Promise<void> {
     if (this.#busy || this.#state !== 'open') throw this.#misuse();
     try {
-      await this.#flush();
       await this.#inFlight;
       if (this.#failure !== null) throw this.#failure;
+      await writeFully(this.#handle, this.#block.subarray(0, this.#used));
       failpoint('file.sync');
       await this.#handle.sync();
       await this.#handle.close();
@@ -132,7 +134,7 @@ export class AtomicFile {
     await this.#inFlight;
     if (this.#failure !== null) throw this.#failure;
     const next = this.#spare ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
-    this.#spare = this.#block;
+    this.#spare = this.#block.length === BLOCK_BYTES ? this.#block : null;
     this.#block = next;
     this.#used = 0;
     this.#inFlight = writeFully(this.#handle, full).catch((error) => {

@@ -256,7 +256,7 @@ describe('IdTable', () => {
       ['declinate', 'macallums'],
       ['altarage', 'zinke'],
     ];
-    const table = new IdTable();
+    const table = new IdTable(8);
     const numbers = pairs.flat().map((id) => table.add(Buffer.from(id), 0, id.length));
     expect(numbers).toEqual([0, 1, 2, 3, 4, 5]);
   });

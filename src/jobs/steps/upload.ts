@@ -85,7 +85,8 @@ async function* verified(path: string, shard: Shard): AsyncGenerator<Uint8Array>
   const hash = createHash('sha256');
   let last: Uint8Array | null = null;
   try {
-    for await (const block of createReadStream(path, { highWaterMark: READ_BLOCK_BYTES })) {
+    const highWaterMark = Math.min(READ_BLOCK_BYTES, shard.bytes + 1);
+    for await (const block of createReadStream(path, { highWaterMark })) {
       hash.update(block);
       if (last !== null) yield last;
       last = block;
