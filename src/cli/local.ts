@@ -66,7 +66,7 @@ function underOneName(target: Target): Target {
       downloadFile: (id, offset, signal) => service.downloadFile(id, offset, signal),
       createBatch: (batch, signal) => service.createBatch(batch, signal),
       getBatch: (id, signal) => service.getBatch(id, signal),
-      listBatches: (signal) => service.listBatches(signal),
+      listBatches: (signal, filter) => service.listBatches(signal, filter),
       cancelBatch: (id, signal) => service.cancelBatch(id, signal),
       close: () => service.close(),
     },

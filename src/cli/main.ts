@@ -2,10 +2,12 @@ import { Command, CommanderError } from 'commander';
 import { report } from './errors.ts';
 import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK } from './exit.ts';
 import type { Finish } from './options/general.ts';
+import { batchesCommand } from './verbs/batches.ts';
 import { cancelCommand } from './verbs/cancel.ts';
 import { collectCommand } from './verbs/collect.ts';
 import { emulatorCommand } from './verbs/emulator.ts';
 import { estimateCommand } from './verbs/estimate.ts';
+import { filesCommand } from './verbs/files.ts';
 import { prepareCommand } from './verbs/prepare.ts';
 import { purgeCommand } from './verbs/purge.ts';
 import { resumeCommand } from './verbs/resume.ts';
@@ -29,6 +31,8 @@ const VERBS = [
   purgeCommand,
   estimateCommand,
   validateCommand,
+  batchesCommand,
+  filesCommand,
   emulatorCommand,
 ];
 
@@ -79,7 +83,11 @@ Start here:
     --service local --model gpt-4o --prompt 'Label: {{text}}'
   millrace help run`,
   );
-  for (const command of [root, ...verbs]) {
+  const inGroups = verbs.flatMap((verb) => verb.commands);
+  for (const group of verbs.filter((verb) => verb.commands.length > 0)) {
+    group.helpCommand(false).configureHelp({ subcommandTerm: (verb) => verb.name() });
+  }
+  for (const command of [root, ...verbs, ...inGroups]) {
     command.exitOverride().configureOutput({ outputError: (text, write) => write(usage(text)) });
   }
   return root;

@@ -5,6 +5,7 @@ const DURATION_MS: Readonly<Record<string, number>> = {
   s: 1000,
   m: 60 * 1000,
   h: 60 * 60 * 1000,
+  d: 24 * 60 * 60 * 1000,
 };
 
 const SIZE_BYTES: Readonly<Record<string, number>> = {
@@ -22,9 +23,19 @@ const SIZE_BYTES: Readonly<Record<string, number>> = {
 
 const COUNTS: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, b: 1e9 };
 
-/** `250ms`, `90s`, `15m`, `24h` in ms. `flag` names the option in the error. */
+/** `250ms`, `90s`, `15m`, `24h`, `7d` in ms. `flag` names the option in the error. */
 export function durationMs(text: string, flag: string): number {
-  return quantity(text, flag, DURATION_MS, 'a duration', '250ms, 90s, 15m or 24h');
+  return quantity(text, flag, DURATION_MS, 'a duration', '250ms, 90s, 15m, 24h or 7d');
+}
+
+/** A time so long ago (`24h`), or an ISO time (`2026-11-22T10:00Z`), in ms since the epoch. */
+export function instant(text: string, flag: string, now = Date.now()): number {
+  const at = /^\d{4}-\d{2}/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
+  if (Number.isFinite(at)) return at;
+  if (/^\d{4}-/.test(text.trim())) {
+    throw new UsageError(`${flag} "${text}" is not a time: write it as 2026-11-22T10:00Z or 24h`);
+  }
+  return now - durationMs(text, flag);
 }
 
 /** `200MB`, `1GiB`, `65536` in bytes. */

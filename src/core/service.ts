@@ -62,8 +62,11 @@ export interface BatchService {
    */
   createBatch(batch: NewBatch, signal?: AbortSignal): Promise<CreatedBatch>;
   getBatch(id: string, signal?: AbortSignal): Promise<BatchObject>;
-  /** Every batch of the resource, newest first where the service sorts; pages as it is pulled. */
-  listBatches(signal?: AbortSignal): AsyncIterable<BatchObject>;
+  /**
+   * Every batch of the resource, newest first where the service sorts; pages as it is pulled. A
+   * `filter` (OData) spares pages where the version has one; others give every batch all the same.
+   */
+  listBatches(signal?: AbortSignal, filter?: string): AsyncIterable<BatchObject>;
   cancelBatch(id: string, signal?: AbortSignal): Promise<BatchObject>;
   close(): Promise<void>;
 }

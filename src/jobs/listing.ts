@@ -8,10 +8,15 @@ export const CLOCK_SKEW_MS = 10 * 60 * 1000; // 10 min
 /** So many older batches in a row, in a list that never once rose, show that no newer one follows. */
 const OLDER_IN_A_ROW = 100; // a page
 
+/** Names a job among all that share a resource. */
+export function jobKey({ name, uid }: Context['job']): string {
+  return `${name}.${uid}`;
+}
+
 /** What identifies a batch as ours, whatever the answer to its create was. */
 export function batchMetadata(context: Context, shard: Shard): Record<string, string> {
   return {
-    millrace_job: `${context.job.name}.${context.job.uid}`,
+    millrace_job: jobKey(context.job),
     millrace_shard: shard.name,
     millrace_attempt: String(shard.attempt),
     millrace_hash: shard.sha256.slice(0, 32),
@@ -26,24 +31,46 @@ export function isBatchOf(context: Context, shard: Shard, batch: BatchObject): b
 }
 
 /** The shard and attempt that a batch of this job names in its metadata, or null. */
-export function ownerOf(
-  context: Context,
-  batch: BatchObject,
-): { shard: string; attempt: number } | null {
-  const { millrace_job: job, millrace_shard: shard, millrace_attempt: attempt } = batch.metadata;
-  if (job !== `${context.job.name}.${context.job.uid}` || shard === undefined) return null;
-  return { shard, attempt: Number(attempt) };
+export function ownerOf(context: Context, batch: BatchObject): Owner | null {
+  const owner = ownerOfBatch(batch);
+  return owner?.job === jobKey(context.job) ? owner : null;
 }
 
 /** Begins every file name of a job at the service: what a sweep may delete. */
 export function fileNamePrefix(context: Pick<Context, 'job'>): string {
-  return `millrace.${context.job.name}.${context.job.uid}.`;
+  return `millrace.${jobKey(context.job)}.`;
 }
 
 /** The name of an attempt's file at the service: unique to job, shard, attempt, target, content. */
 export function fileNameOf(context: Pick<Context, 'job'>, shard: Shard, target: string): string {
   const hash = shard.sha256.slice(0, 12);
   return `${fileNamePrefix(context)}${shard.name}.${shard.attempt}.${target}.${hash}.jsonl`;
+}
+
+/** Of which job's attempt a file or a batch at the service is. */
+export interface Owner {
+  /** `<name>.<uid>`: the uid tells jobs of the same name apart. */
+  readonly job: string;
+  readonly shard: string;
+  readonly attempt: number;
+}
+
+/** A name that `fileNameOf` gave: job, shard, attempt, target, hash. */
+const OUR_FILE =
+  /^millrace\.(?<job>[a-z0-9][a-z0-9._-]{0,63}\.[0-9a-f]{8})\.(?<shard>p\d+-\d+|r\d+)\.(?<attempt>\d+)\..+\.[0-9a-f]{12}\.jsonl$/;
+
+/** The job and attempt that a file's name tells, or null for a file that no millrace made. */
+export function ownerOfFile(name: string): Owner | null {
+  const { job, shard, attempt } = OUR_FILE.exec(name)?.groups ?? {};
+  if (job === undefined || shard === undefined) return null;
+  return { job, shard, attempt: Number(attempt) };
+}
+
+/** The job and attempt that a batch's metadata names, or null for one that no millrace made. */
+export function ownerOfBatch({ metadata }: BatchObject): Owner | null {
+  const { millrace_job: job, millrace_shard: shard, millrace_attempt: attempt } = metadata;
+  if (job === undefined || shard === undefined) return null;
+  return { job, shard, attempt: Number(attempt) };
 }
 
 /**

@@ -11,7 +11,7 @@ import type {
 } from '../core/service.ts';
 import type { Answer, Outcome } from './answer.ts';
 import { readJson } from './answer.ts';
-import type { ServiceDialect } from './dialects.ts';
+import type { VersionDialect } from './dialects.ts';
 import { emptyDownload, readDownload } from './download.ts';
 import { multipart } from './multipart.ts';
 import type { Page } from './paging.ts';
@@ -28,10 +28,10 @@ const readFile = readJson('a file', toFile);
 export class BatchClient implements BatchService {
   readonly resource: string;
   readonly dialect: Dialect;
-  readonly #dialect: ServiceDialect;
+  readonly #dialect: VersionDialect;
   readonly #transport: Transport;
 
-  constructor(resource: string, dialect: ServiceDialect, transport: Transport) {
+  constructor(resource: string, dialect: VersionDialect, transport: Transport) {
     this.resource = resource;
     this.dialect = dialect;
     this.#dialect = dialect;
@@ -43,7 +43,12 @@ export class BatchClient implements BatchService {
       throw new UsageError(`${upload.name}: the service takes files whose name ends in .jsonl`);
     }
     return await this.#transport.run(
-      { method: 'POST', path: '/files', body: multipart(upload), repeat: 'safe' },
+      {
+        method: 'POST',
+        path: '/files',
+        body: multipart(upload, this.#dialect.expiresAfter),
+        repeat: 'safe',
+      },
       signal,
       readFile,
     );
@@ -129,8 +134,9 @@ export class BatchClient implements BatchService {
     );
   }
 
-  listBatches(signal?: AbortSignal): AsyncIterable<BatchObject> {
-    return this.#list('/batches', {}, toBatch, signal);
+  listBatches(signal?: AbortSignal, filter?: string): AsyncIterable<BatchObject> {
+    const heard = filter !== undefined && this.#dialect.listFilter;
+    return this.#list('/batches', heard ? { $filter: filter } : {}, toBatch, signal);
   }
 
   async cancelBatch(id: string, signal?: AbortSignal): Promise<BatchObject> {

@@ -11,7 +11,29 @@ export interface ServiceDialect extends Dialect {
   readonly keyHeader: 'api-key' | 'authorization';
   /** Put before the endpoint in the body of a create. */
   readonly endpointPrefix: '' | '/v1';
+  /** How an upload spells when its file expires, and the first api-version that hears it. */
+  readonly expiry: { readonly spelling: 'dotted' | 'brackets'; readonly from: string | null };
+  /** Input files with an expiry that one resource holds. */
+  readonly maxExpiringFiles: number;
+  /** The first preview whose list of batches hears a `$filter`; null for none. */
+  readonly listFilterFrom: string | null;
 }
+
+/** A dialect at one api-version. */
+export interface VersionDialect extends ServiceDialect {
+  readonly listFilter: boolean;
+  /** Fields of an upload's form that let its file expire; null where they are not heard. */
+  readonly expiresAfter: Readonly<Record<string, string>> | null;
+}
+
+/**
+ * Of an input file: 14 days, the least that every service documents. A batch takes a day, and the
+ * file is deleted once its answers are read; this is for what a lost job leaves behind.
+ */
+const FILE_LIFE_SECONDS = 14 * 24 * 60 * 60;
+
+const NO_EXPIRY_FILES = 500;
+const EXPIRING_FILES = 10_000;
 
 const MAX_FILE_BYTES = 200 * 1000 * 1000; // 200 MB, read as 10^6: the smaller of the two readings
 
@@ -30,7 +52,10 @@ export const DIALECTS: Readonly<Record<Dialect['name'], ServiceDialect>> = {
     lineUrlPrefix: '',
     maxRequestsPerFile: 100_000,
     maxFileBytes: MAX_FILE_BYTES,
-    maxFiles: 500,
+    maxFiles: NO_EXPIRY_FILES,
+    maxExpiringFiles: EXPIRING_FILES,
+    expiry: { spelling: 'dotted', from: '2025-03-01' },
+    listFilterFrom: '2024-10-01',
     enqueuedTokenFactor: AZURE_ENQUEUED_FACTOR,
   },
   'azure-v1': {
@@ -43,7 +68,10 @@ export const DIALECTS: Readonly<Record<Dialect['name'], ServiceDialect>> = {
     lineUrlPrefix: '/v1',
     maxRequestsPerFile: 100_000,
     maxFileBytes: MAX_FILE_BYTES,
-    maxFiles: 500,
+    maxFiles: NO_EXPIRY_FILES,
+    maxExpiringFiles: EXPIRING_FILES,
+    expiry: { spelling: 'dotted', from: null },
+    listFilterFrom: null,
     enqueuedTokenFactor: AZURE_ENQUEUED_FACTOR,
   },
   openai: {
@@ -56,7 +84,10 @@ export const DIALECTS: Readonly<Record<Dialect['name'], ServiceDialect>> = {
     maxRequestsPerFile: 50_000,
     maxFileBytes: MAX_FILE_BYTES,
     // No limit by number is documented; inputs expire after 30 days.
-    maxFiles: 10_000,
+    maxFiles: EXPIRING_FILES,
+    maxExpiringFiles: EXPIRING_FILES,
+    expiry: { spelling: 'brackets', from: null },
+    listFilterFrom: null,
     // A guess: no reading of how this service counts was found.
     enqueuedTokenFactor: 1.0,
   },
@@ -76,4 +107,24 @@ export function dialectOf(endpoint: string | URL): ServiceDialect {
     `the service URL ${url.origin}${path} does not say which API it is: give the resource's address ` +
       'without a path (Azure OpenAI), or ending in /openai/v1 (Azure v1) or /v1 (OpenAI)',
   );
+}
+
+/** What the dialect is at an api-version, such as `2024-10-21` or `2025-04-01-preview`. */
+export function atVersion(dialect: ServiceDialect, apiVersion: string | null): VersionDialect {
+  const { expiry, listFilterFrom } = dialect;
+  // Earlier versions take the fields and do nothing: the smaller quota holds for them.
+  const expires = expiry.from === null || (apiVersion ?? '') >= expiry.from;
+  const [seconds, anchor] =
+    expiry.spelling === 'dotted'
+      ? ['expires_after.seconds', 'expires_after.anchor']
+      : ['expires_after[seconds]', 'expires_after[anchor]'];
+  return {
+    ...dialect,
+    maxFiles: expires ? dialect.maxExpiringFiles : dialect.maxFiles,
+    expiresAfter: expires ? { [seconds]: String(FILE_LIFE_SECONDS), [anchor]: 'created_at' } : null,
+    listFilter:
+      listFilterFrom !== null &&
+      apiVersion?.endsWith('-preview') === true &&
+      apiVersion >= listFilterFrom,
+  };
 }

@@ -5,13 +5,20 @@ import type { StreamedBody } from './body.ts';
 
 /**
  * The form of an upload, written by hand: its length is known beforehand, and the file goes through
- * as it is, block by block. `open` of the body throws `upload_length` when the file is not as long
+ * as it is, block by block. `extra` are further fields. `open` of the body throws `upload_length` when the file is not as long
  * as it said; the service then sees a cut request, never a wrong file.
  */
-export function multipart(upload: Upload): StreamedBody {
+export function multipart(
+  upload: Upload,
+  extra: Readonly<Record<string, string>> | null = null,
+): StreamedBody {
   const boundary = `millrace-${randomBytes(18).toString('hex')}`;
+  const fields = Object.entries({ purpose: 'batch', ...extra }).map(
+    ([name, value]) =>
+      `--${boundary}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
+  );
   const head = Buffer.from(
-    `--${boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n` +
+    fields.join('') +
       `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${quoted(upload.name)}"\r\n` +
       'Content-Type: application/json\r\n\r\n',
   );

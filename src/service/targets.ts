@@ -8,6 +8,7 @@ import type { Target, TokenCredential } from '../core/service.ts';
 import { BatchClient } from './client.ts';
 import type { Authorizer } from './credentials.ts';
 import { keyAuthorizer, tokenAuthorizer } from './credentials.ts';
+import { atVersion } from './dialects.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkKey, cloudOf, parseEndpoint } from './endpoint.ts';
 import { Transport } from './transport.ts';
@@ -103,9 +104,10 @@ function target(
   deployment: string | undefined,
   apiVersion: string | undefined,
 ): Target {
+  const version = apiVersion ?? endpoint.dialect.apiVersion;
   const transport = new Transport({
     endpoint,
-    apiVersion: apiVersion ?? endpoint.dialect.apiVersion,
+    apiVersion: version,
     authorizer,
     timeoutMs: positive('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
     retry: { ...DEFAULT_RETRY, ...options.retry },
@@ -116,7 +118,11 @@ function target(
   });
   return {
     name: options.name ?? 'default',
-    service: new BatchClient(endpoint.origin + endpoint.basePath, endpoint.dialect, transport),
+    service: new BatchClient(
+      endpoint.origin + endpoint.basePath,
+      atVersion(endpoint.dialect, version),
+      transport,
+    ),
     deployment: deployment ?? null,
     enqueuedTokens:
       options.enqueuedTokens === undefined

@@ -52,7 +52,7 @@ export function toBatch(value: unknown): BatchObject | null {
   const id = text(json?.id);
   if (json === null || id === null) return null;
   // A status that is not known yet is a live one: its tokens stay held and it is asked for again.
-  const status = BATCH_STATUSES[fold(json.status)] ?? 'in_progress';
+  const status = toBatchStatus(json.status) ?? 'in_progress';
   const counts = object(json.request_counts);
   return {
     id,
@@ -72,6 +72,12 @@ export function toBatch(value: unknown): BatchObject | null {
     },
     metadata: stringMap(json.metadata),
   };
+}
+
+/** A status in whatever spelling, or null when it is none that is known. */
+export function toBatchStatus(value: unknown): BatchStatus | null {
+  const word = fold(value);
+  return Object.hasOwn(BATCH_STATUSES, word) ? (BATCH_STATUSES[word] ?? null) : null;
 }
 
 /** A file, or null when the value has no id. */

@@ -122,7 +122,7 @@ describe('starting', () => {
     ]) {
       expect(stdout).toMatch(new RegExp(`^  ${verb} `, 'm'));
     }
-    expect(stdout).not.toMatch(/^ {2}(report|batches|files|worker) /m);
+    expect(stdout).not.toMatch(/^ {2}(report|worker) /m);
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 

@@ -20,7 +20,7 @@ describe('durations', () => {
 
   test('the error names the flag, the text, and how it is written', () => {
     expect(() => durationMs('soon', '--poll-interval')).toThrow(
-      '--poll-interval "soon" is not a duration: write it as 250ms, 90s, 15m or 24h',
+      '--poll-interval "soon" is not a duration: write it as 250ms, 90s, 15m, 24h or 7d',
     );
   });
 });

@@ -14,19 +14,28 @@ export interface ServiceFlags {
 
 /** Where the batches run. Secrets come from the environment only. */
 export function addServiceFlags(command: Command): Command {
-  return command
-    .optionsGroup('Service:')
-    .option('--service <url>', 'or local; AZURE_OPENAI_ENDPOINT by default')
-    .option('--auth <kind>', 'key default managed-identity workload cli', (text) =>
-      oneOf(text, '--auth', AUTH),
-    )
-    .option('--api-version <version>', 'of a resource URL without /v1')
+  return addAddressFlags(command)
     .option('--poll-interval <duration>', 'between looks at the batches (60s)', (text) =>
       durationMs(text, '--poll-interval'),
     )
     .option('--submit-grace <duration>', 'how long a lost create is looked for (2m)', (text) =>
       durationMs(text, '--submit-grace'),
     );
+}
+
+/** The same for a verb that looks at a service; the job is only where to look. */
+export function addRemoteFlags(command: Command): Command {
+  return addAddressFlags(command).option('--job <dir>', 'only what belongs to this job');
+}
+
+function addAddressFlags(command: Command): Command {
+  return command
+    .optionsGroup('Service:')
+    .option('--service <url>', 'or local; AZURE_OPENAI_ENDPOINT by default')
+    .option('--auth <kind>', 'key default managed-identity workload cli', (text) =>
+      oneOf(text, '--auth', AUTH),
+    )
+    .option('--api-version <version>', 'of a resource URL without /v1');
 }
 
 /** Refuses what says nothing to the local service. */

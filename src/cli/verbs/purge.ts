@@ -1,6 +1,5 @@
-import { createInterface } from 'node:readline/promises';
 import { Command } from 'commander';
-import { UsageError } from '../../core/errors.ts';
+import { agreed } from '../ask.ts';
 import { addGeneralFlags, addJobFlag, type Finish } from '../options/general.ts';
 import { addServiceFlags, checkServiceFlags, type ServiceFlags } from '../options/service.ts';
 
@@ -54,7 +53,7 @@ async function purge(flags: PurgeFlags): Promise<number> {
     try {
       if (open !== null) service.checkResource(resources, open);
       const what = `${job.directory.path}${needsService ? ' and its files at the service' : ''}`;
-      if (!(await agreed(flags, what))) return 1;
+      if (!(await agreed(flags.yes, `Remove ${what}?`, `purge removes ${what}`))) return 1;
       const { files } = await purgeJob(job, open?.targets ?? []);
       const there = needsService ? ` and ${plural(files, 'file')} at the service` : '';
       process.stderr.write(`Removed ${job.directory.path}${there}.\n`);
@@ -64,19 +63,5 @@ async function purge(flags: PurgeFlags): Promise<number> {
     }
   } finally {
     await job.close();
-  }
-}
-
-async function agreed({ yes }: PurgeFlags, what: string): Promise<boolean> {
-  if (yes) return true;
-  if (!process.stdin.isTTY) {
-    throw new UsageError(`purge removes ${what} and cannot ask here: add --yes if you mean it`);
-  }
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await lines.question(`Remove ${what}? [y/N] `);
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    lines.close();
   }
 }
