@@ -64,8 +64,9 @@ export { type Goal, type Submission, type SubmitOptions, submitShards } from './
 
 export type { ResultRow, RowAttempt, RowResponse, RowStatus } from './core/result.ts';
 export type { Sink } from './core/sink.ts';
+export type { StandardSchema } from './core/standard-schema.ts';
 export { type OutputOptions, writeOutput } from './jobs/output.ts';
-export { joinResults } from './jobs/results.ts';
+export { type JoinResultsOptions, joinResults } from './jobs/results.ts';
 export { createSink, type SinkOptions } from './sinks/create-sink.ts';
 export { toWritable } from './sinks/writable.ts';
 export { type ResultsWriter, type WrittenResults, writeResults } from './sinks/write-results.ts';

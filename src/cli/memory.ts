@@ -25,6 +25,7 @@ const KEYS = [
   'enqueuedTokens',
   'maxAttempts',
   'maxCost',
+  'retryMismatch',
   'apiVersion',
   'auth',
   'pollInterval',

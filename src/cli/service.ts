@@ -83,6 +83,7 @@ export function settingsOf(wish: ServiceWish, local: boolean): Partial<Settings>
     ...(submitGraceMs === undefined ? {} : { submitGraceMs }),
     ...(wish.maxAttempts === undefined ? {} : { maxAttempts: wish.maxAttempts }),
     ...(wish.maxCost === undefined ? {} : { maxCost: wish.maxCost }),
+    ...(wish.retryMismatch === undefined ? {} : { retryMismatch: wish.retryMismatch }),
     ...(wish.keep === undefined ? {} : { keep: wish.keep }),
   };
 }

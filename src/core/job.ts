@@ -266,4 +266,6 @@ export interface RequestSpec {
   readonly idField: string | null;
   /** The template as data, or the module's URL, or a function's `version`. */
   readonly template: unknown;
+  /** The JSON Schema that every answer must follow; absent when none was asked for. */
+  readonly outputSchema?: Readonly<Record<string, unknown>>;
 }

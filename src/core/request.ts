@@ -17,6 +17,8 @@ export class PreparedRequest<T> {
   readonly customId: string | null;
   readonly endpoint: Endpoint;
   readonly body: RequestBody;
+  /** The JSON Schema that the answer is checked against, or null. */
+  readonly schema: Readonly<Record<string, unknown>> | null;
 
   constructor(
     record: T,
@@ -24,12 +26,14 @@ export class PreparedRequest<T> {
     customId: string | null,
     endpoint: Endpoint,
     body: RequestBody,
+    schema: Readonly<Record<string, unknown>> | null = null,
   ) {
     this.record = record;
     this.position = position;
     this.customId = customId;
     this.endpoint = endpoint;
     this.body = body;
+    this.schema = schema;
   }
 }
 
@@ -39,7 +43,8 @@ export class CountedRequest<T> extends PreparedRequest<T> {
   readonly tokens: number;
 
   constructor(request: PreparedRequest<T>, tokens: number) {
-    super(request.record, request.position, request.customId, request.endpoint, request.body);
+    const { record, position, customId, endpoint, body, schema } = request;
+    super(record, position, customId, endpoint, body, schema);
     this.tokens = tokens;
   }
 }

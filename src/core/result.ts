@@ -21,7 +21,7 @@ export interface RowAttempt {
 export type RowStatus = 'ok' | 'failed' | 'rejected';
 
 /** One input record with its outcome. The order of keys is the order in files. */
-export interface ResultRow<T = unknown> {
+export interface ResultRow<T = unknown, O = unknown> {
   /** Counts from 0 across all sources in their order: the key for idempotent sinks. */
   readonly ordinal: number;
   /** Null only when the record was rejected before it had an id. */
@@ -32,4 +32,6 @@ export interface ResultRow<T = unknown> {
   readonly response: RowResponse | null;
   readonly error: RowError | null;
   readonly attempts: readonly RowAttempt[];
+  /** The answer's text as the JSON that the request's schema asked for; only in ok rows of such. */
+  readonly output?: O;
 }

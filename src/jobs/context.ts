@@ -3,6 +3,7 @@ import { MillraceError } from '../core/errors.ts';
 import type { Shard, Task } from '../core/job.ts';
 import { RETRY_AFTER_CAP_MS } from '../core/retry.ts';
 import type { Target } from '../core/service.ts';
+import type { StandardSchema } from '../core/standard-schema.ts';
 import type { JobRow, Reader, Store, Transaction } from '../core/store.ts';
 import { DEFAULT_TIMEOUT_MS } from '../service/targets.ts';
 import type { JobDirectory } from './directory.ts';
@@ -19,6 +20,10 @@ export interface Settings {
   readonly maxCost: number | null;
   /** Keep every local file, whether or not it is needed any more. */
   readonly keep: boolean;
+  /** Whether an answer without a usable output is tried again, as far as `maxAttempts` allows. */
+  readonly retryMismatch: boolean;
+  /** Checks the outputs further than the JSON Schema that the requests carry. */
+  readonly schema: StandardSchema | null;
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -27,6 +32,8 @@ export const DEFAULT_SETTINGS: Settings = {
   maxAttempts: 3,
   maxCost: null,
   keep: false,
+  retryMismatch: false,
+  schema: null,
 };
 
 /** What a step needs of the world. */

@@ -3,9 +3,11 @@ import { rm } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { failpoint } from '../core/failpoints.ts';
+import type { RequestSpec } from '../core/job.ts';
 import type { ResultRow, RowStatus } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
 import { linesOf, type ResultFile } from '../join/merge.ts';
+import type { AnswerShape } from '../sinks/answer-columns.ts';
 import { createSink } from '../sinks/create-sink.ts';
 import { isLineSink } from '../sinks/line-sink.ts';
 import { toWritable } from '../sinks/writable.ts';
@@ -53,7 +55,8 @@ export async function writeOutput(
     // A run that was killed while it wrote leaves as much as it had.
     await removeTemporaries(dirname(resolve(out)), basename(out));
   }
-  const sink = openSink(out, { ...options, columns: columns ?? undefined });
+  const answers = shapeOfAnswers(row.spec.request);
+  const sink = openSink(out, { ...options, columns: columns ?? undefined, answers });
   const rows = await copyRows(files, sink, options);
   failpoint('output.written');
   const whole = row.state === 'finished' && typeof out === 'string' && out !== '-';
@@ -64,6 +67,16 @@ export async function writeOutput(
     }
   }
   return { rows };
+}
+
+/** What the answers to this request have beside the usual. */
+function shapeOfAnswers(request: RequestSpec | null): AnswerShape {
+  const properties = request?.outputSchema?.properties;
+  const isObject = typeof properties === 'object' && properties !== null;
+  return {
+    output: isObject ? Object.keys(properties) : [],
+    dimensions: request?.endpoint === '/embeddings',
+  };
 }
 
 /** Writes the rows of result files to a sink, and closes it; lines go as they are where it takes them. */
@@ -97,10 +110,11 @@ export async function copyRows(
 
 function openSink(
   out: string | Writable | Sink,
-  options: OutputOptions & { columns: readonly string[] | undefined },
+  options: OutputOptions & { columns: readonly string[] | undefined; answers: AnswerShape },
 ): Sink {
   if (typeof out !== 'string') return 'abort' in out ? out : toWritable(out);
   return createSink(out, {
+    answers: options.answers,
     ...(options.flat === undefined ? {} : { flat: options.flat }),
     ...(options.columns === undefined ? {} : { columns: options.columns }),
     ...(options.onWarning === undefined ? {} : { onWarning: options.onWarning }),

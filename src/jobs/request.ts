@@ -5,6 +5,7 @@ import { builderOf, definitionOf } from '../requests/function-builder.ts';
 import { openRequestBuilder } from '../requests/module.ts';
 import type { RequestOptions } from '../requests/options.ts';
 import { compileSplice, type SpliceTemplate } from '../requests/splice/template.ts';
+import { plainSchema } from '../requests/standard-schema.ts';
 
 /**
  * How a job's requests are made: a definition (plain data, which the job remembers), the options of
@@ -33,15 +34,25 @@ export async function openRequest<T>(
     const builder = await openRequestBuilder(request);
     const splice = request.kind === 'module' ? null : compileSplice(request);
     const idField = 'idField' in request ? (request.idField ?? null) : null;
-    return { builder, spec: { idField, template: request }, portable: request, splice };
+    const spec = { idField, template: request, ...schemaOf(builder) };
+    return { builder, spec, portable: request, splice };
   }
   const builder = builderOf(request);
-  const hasFunction = Object.values(request).some((value) => typeof value === 'function');
-  const template = hasFunction ? { version: version ?? null } : request;
+  // The schema as plain data stands for a schema object, which neither threads nor the store take.
+  const { schema: _, ...others } = request;
+  const schema = plainSchema(request.schema);
+  const plain = { ...others, ...(schema === undefined ? {} : { schema }) };
+  const hasFunction = Object.values(others).some((value) => typeof value === 'function');
+  const template = hasFunction ? { version: version ?? null } : plain;
   const definition = definitionOf(request);
   const splice = definition === null ? null : compileSplice(definition);
-  const portable = hasFunction ? null : (request as JobRequest<unknown>);
-  return { builder, spec: { idField: request.idField ?? null, template }, portable, splice };
+  const portable = hasFunction ? null : (plain as JobRequest<unknown>);
+  const spec = { idField: request.idField ?? null, template, ...schemaOf(builder) };
+  return { builder, spec, portable, splice };
+}
+
+function schemaOf({ output }: RequestBuilder): Pick<RequestSpec, 'outputSchema'> {
+  return output === null ? {} : { outputSchema: output.schema };
 }
 
 /** The definition that a job remembers, or null when it was made by functions. */

@@ -1,30 +1,55 @@
 import { existsSync } from 'node:fs';
 import { MillraceError } from '../core/errors.ts';
 import type { ResultRow } from '../core/result.ts';
+import type { StandardSchema } from '../core/standard-schema.ts';
 import type { Reader } from '../core/store.ts';
 import { arrivalRuns, mergeRuns, type ResultFile, type RowRun } from '../join/merge.ts';
 import { readRows } from '../join/result-file.ts';
+import { mismatch } from '../join/structured-output.ts';
 import { jobRow } from './context.ts';
 import type { JobDirectory } from './directory.ts';
 import type { Job } from './job.ts';
 import type { Submission } from './submission.ts';
+
+export interface JoinResultsOptions<O> {
+  /**
+   * Gives each row's `output` its type, and the value that the schema makes of it: a date where it
+   * makes one of a text. What it refuses is a failed row here, though the job had it as ok; give the
+   * schema to `submitShards` too, and the job judges by it.
+   */
+  schema?: StandardSchema<O>;
+}
 
 /**
  * Every final row of the job, as its shard is joined, and the rejected ones at the end; again from
  * the first one after a restart. `ordinal` is the key by which a sink of the user's stays
  * idempotent. Ends and throws as the submission does.
  */
-export async function* joinResults<T = unknown>(
+export async function* joinResults<T = unknown, O = unknown>(
   job: Job,
   submission: Submission,
-): AsyncGenerator<ResultRow<T>, void, undefined> {
+  { schema }: JoinResultsOptions<O> = {},
+): AsyncGenerator<ResultRow<T, O>, void, undefined> {
   for await (const shard of submission) {
-    if (shard.ok + shard.failed > 0) yield* readRows<T>(job.directory.results(shard.name));
+    if (shard.ok + shard.failed === 0) continue;
+    for await (const row of readRows<T, O>(job.directory.results(shard.name))) {
+      yield schema === undefined || row.output === undefined ? row : await typed(row, schema);
+    }
   }
   const { rejected } = await job.store.read((tx) => tx.totals());
   if (rejected === 0) return;
   if (!existsSync(job.directory.rejected)) throw rejectedGone(job.directory);
-  yield* readRows<T>(job.directory.rejected);
+  yield* readRows<T, O>(job.directory.rejected);
+}
+
+/** The row with its output as the schema makes it. */
+async function typed<T, O>(
+  { output, ...row }: ResultRow<T, O>,
+  schema: StandardSchema<O>,
+): Promise<ResultRow<T, O>> {
+  const result = await schema['~standard'].validate(output);
+  if (result.issues === undefined) return { ...row, output: result.value };
+  return { ...row, status: 'failed', error: mismatch(result.issues) };
 }
 
 /** The files that hold the job's final rows by now, the rejected among them. */

@@ -3,6 +3,8 @@ import { MillraceError } from '../core/errors.ts';
 import type { JobSpec } from '../core/job.ts';
 import type { Target } from '../core/service.ts';
 import type { Sink } from '../core/sink.ts';
+import type { StandardSchema } from '../core/standard-schema.ts';
+import { standardOf } from '../requests/standard-schema.ts';
 import type { SourceOptions } from '../sources/describe.ts';
 import { jobRow } from './context.ts';
 import { type Job, openJob } from './job.ts';
@@ -102,11 +104,19 @@ async function work<T>(
   }
   const { state } = await job.store.read(jobRow);
   if (state !== 'finished') {
-    tasks.push(submitShards(job, targets, { ...options, goal: 'finished', signal }).done);
+    const schema = options.schema ?? schemaOf(preparation);
+    const settings = { ...options, ...(schema === null ? {} : { schema }) };
+    tasks.push(submitShards(job, targets, { ...settings, goal: 'finished', signal }).done);
   }
   await Promise.allSettled(tasks.map((task) => task.catch(end)));
   options.signal?.throwIfAborted();
   if (failed.signal.aborted) throw failed.signal.reason;
+}
+
+/** The schema object of the request's options, when the caller gave one. */
+function schemaOf<T>(preparation: PrepareOptions<T> | null): StandardSchema | null {
+  const request = preparation?.request;
+  return request === undefined || !('schema' in request) ? null : standardOf(request.schema);
 }
 
 /** Reports at a steady pace while the job works. */

@@ -32,7 +32,7 @@ export function specDifferences(was: JobSpec, is: JobSpec): string[] {
     // A pipeline whose first records were all bad does not know its request yet.
     ...(is.request === null
       ? []
-      : fieldDifferences('request', flat(was.request), flat(is.request))),
+      : fieldDifferences('request', flat(was.request), flat(sameAge(was.request, is.request)))),
     ...fieldDifferences('limit', { ...was.limits }, { ...is.limits }),
   ];
 }
@@ -59,6 +59,15 @@ function fieldDifferences(what: string, was: Fields, is: Fields): string[] {
   return names
     .filter((name) => JSON.stringify(was[name] ?? null) !== JSON.stringify(is[name] ?? null))
     .map((name) => `${what} ${name} was ${brief(was[name])}, is ${brief(is[name])}`);
+}
+
+/** Jobs of an earlier version do not have their schema beside their template. */
+function sameAge(was: RequestSpec | null, is: RequestSpec): RequestSpec {
+  const { template, outputSchema } = was ?? {};
+  const isOlder = typeof template === 'object' && template !== null && 'schema' in template;
+  if (outputSchema !== undefined || !isOlder) return is;
+  const { outputSchema: _, ...rest } = is;
+  return rest;
 }
 
 /** The request's own fields beside those of its template, so that the one that differs is named. */

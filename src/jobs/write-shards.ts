@@ -91,6 +91,7 @@ function pipelineSpec(
           model: first.body.model,
           baseModel: first.body.model,
           ...templateOf(version),
+          ...(first.schema === null ? {} : { outputSchema: first.schema }),
         };
   return { sources: [source], request, limits };
 }

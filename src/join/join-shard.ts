@@ -7,6 +7,7 @@ import { judgeAnswer, MISSING } from './outcome.ts';
 import { joinPaths } from './paths.ts';
 import { RowFile } from './row-file.ts';
 import { forEachRow, type ShardRow } from './shard-rows.ts';
+import type { OutputReader } from './structured-output.ts';
 
 /** One shard and the batch that ended for it. */
 export interface JoinOptions {
@@ -32,6 +33,10 @@ export interface JoinOptions {
    * over with the attempts that they had.
    */
   readonly chargeAttempt?: boolean;
+  /** Reads the outputs of ok answers, which then stand in the rows; null or absent leaves them be. */
+  readonly readOutput?: OutputReader | null;
+  /** Whether an answer without a usable output may be tried again; default false. */
+  readonly retryMismatch?: boolean;
   /**
    * Decides whether a failure may be tried again, before the number of attempts is looked at;
    * undefined keeps the table's word. `status` is the response's, null without one; `missing` is the
@@ -113,7 +118,10 @@ class ShardJoin {
   add(row: ShardRow): void | Promise<void> {
     const number = ++this.#rows;
     const entry = this.#claim(row);
-    if (entry !== -1 && this.#index.isOk(entry)) return this.#addOk(row, entry);
+    if (entry !== -1 && this.#index.isOk(entry)) {
+      const { readOutput = null } = this.#options;
+      return readOutput === null ? this.#addOk(row, entry) : this.#addRead(row, entry, readOutput);
+    }
 
     const lineError = this.#options.lineErrors?.get(number);
     if (lineError !== undefined) return this.#addFailed(row, entry, lineError);
@@ -177,18 +185,30 @@ class ShardJoin {
     return this.#leftover.add(row, attempts);
   }
 
-  #addOk(row: ShardRow, entry: number): void | Promise<void> {
+  /** An ok answer whose output has to be read: without a usable one the row has failed. */
+  async #addRead(row: ShardRow, entry: number, readOutput: OutputReader): Promise<void> {
+    const line = this.#index.parse(entry) as { response: { status_code: number; body: unknown } };
+    const output = await readOutput(line.response.body);
+    if (output.kind !== 'unusable') {
+      return this.#addOk(row, entry, output.kind === 'value' ? JSON.stringify(output.value) : null);
+    }
+    const { retryMismatch = false } = this.#options;
+    return this.#decide(row, entry, output.error, line.response.status_code, retryMismatch, true);
+  }
+
+  #addOk(row: ShardRow, entry: number, output: string | null = null): void | Promise<void> {
     const { block } = this.#results;
     this.#ok++;
     this.#startRow(row, OK_AND_RECORD);
     this.#addResponse(entry);
-    if (row.attempts.length === 0) block.bytes(this.#firstTryEnd);
+    if (output !== null) block.text(this.#okEnd(row.attempts, `,"output":${output}`));
+    else if (row.attempts.length === 0) block.bytes(this.#firstTryEnd);
     else block.text(this.#okEnd(row.attempts));
     return this.#results.drain();
   }
 
-  #okEnd(history: readonly RowAttempt[]): string {
-    return `${NO_ERROR}${JSON.stringify([...history, this.#attempt('ok')])}}\n`;
+  #okEnd(history: readonly RowAttempt[], output = ''): string {
+    return `${NO_ERROR}${JSON.stringify([...history, this.#attempt('ok')])}${output}}\n`;
   }
 
   async #addFailed(row: ShardRow, entry: number, error: RowError): Promise<void> {

@@ -35,22 +35,26 @@ export async function* resultLines(path: string): AsyncGenerator<Buffer[], void,
 }
 
 /** The rows of one result file, parsed. Throws `damaged_result` for a line that is not a row. */
-export async function* readRows<T = unknown>(
+export async function* readRows<T = unknown, O = unknown>(
   path: string,
-): AsyncGenerator<ResultRow<T>, void, undefined> {
+): AsyncGenerator<ResultRow<T, O>, void, undefined> {
   let number = 0;
   for await (const lines of resultLines(path)) {
     for (const line of lines) {
       number++;
-      yield parseRow<T>(line, path, number);
+      yield parseRow<T, O>(line, path, number);
     }
   }
 }
 
 /** One row from its line; `where` names the file for the error. */
-export function parseRow<T = unknown>(line: Buffer, where: string, number?: number): ResultRow<T> {
+export function parseRow<T = unknown, O = unknown>(
+  line: Buffer,
+  where: string,
+  number?: number,
+): ResultRow<T, O> {
   try {
-    return JSON.parse(line.toString('utf8')) as ResultRow<T>;
+    return JSON.parse(line.toString('utf8')) as ResultRow<T, O>;
   } catch (error) {
     // The parser's own words would quote the record.
     const code = error instanceof SyntaxError ? 'not JSON' : 'not readable';

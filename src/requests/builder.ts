@@ -1,13 +1,15 @@
 import { errorCode, UsageError } from '../core/errors.ts';
 import { RejectedRecord, type SourceItem, type SourceRecord } from '../core/record.ts';
 import { type Endpoint, PreparedRequest, type RequestItem } from '../core/request.ts';
+import type { StandardSchema } from '../core/standard-schema.ts';
 import { compileBody } from './body-template.ts';
 import { customIdOf } from './custom-id.ts';
 import type { BatchDefinition, RequestTemplate } from './definition.ts';
 import { endpointOfUrl, requireEndpoint } from './endpoint.ts';
 import { fieldReader, MissingField } from './field-path.ts';
-import { isObject } from './json.ts';
+import { isObject, type JsonObject } from './json.ts';
 import { describePosition } from './position.ts';
+import { bareSchema } from './schema.ts';
 import { validateRequestBody } from './validate-body.ts';
 
 /** Makes a request of each record. */
@@ -18,11 +20,26 @@ export interface RequestBuilder {
   readonly endpoint: Endpoint | null;
   /** Null when each record says it. */
   readonly model: string | null;
+  /** What every answer must be, when the request asks for it. */
+  readonly output: OutputSchema | null;
   /**
    * Makes the request, or a RejectedRecord that says why there is none; what is rejected already
    * comes back as it is. Never throws; a promise only when the user's function gave one.
    */
   build(item: SourceItem<unknown>): RequestItem<unknown> | Promise<RequestItem<unknown>>;
+}
+
+/** A schema of answers. */
+export interface OutputSchema {
+  /** The bare JSON Schema. */
+  readonly schema: JsonObject;
+  /** The caller's own schema object, which may check more than its JSON Schema says. */
+  readonly standard: StandardSchema | null;
+}
+
+/** The output of a request with this schema as plain data. */
+export function outputOf(schema: JsonObject | undefined): OutputSchema | null {
+  return schema === undefined ? null : { schema: bareSchema(schema), standard: null };
 }
 
 /** Makes the builder of a declared request; throws a UsageError for one that can never be valid. */
@@ -31,6 +48,7 @@ export function createRequestBuilder(definition: RequestTemplate): RequestBuilde
   const endpoint = requireEndpoint(definition.endpoint);
   const model = requireModel(definition.model);
   const template = compileBody({ ...definition, model }, endpoint);
+  const output = outputOf(definition.schema);
   const idOf = idReader(definition.idField);
   const fields = new Set(template.fields);
   if (definition.idField != null) fields.add(definition.idField);
@@ -38,8 +56,9 @@ export function createRequestBuilder(definition: RequestTemplate): RequestBuilde
     fields: [...fields],
     endpoint,
     model,
+    output,
     build: (item) =>
-      item instanceof RejectedRecord ? item : finish(item, template, endpoint, idOf),
+      item instanceof RejectedRecord ? item : finish(item, { template, endpoint, output }, idOf),
   };
 }
 
@@ -57,8 +76,7 @@ export function requireModel(model: string | undefined): string {
 
 function finish(
   item: SourceRecord<unknown>,
-  template: { render(record: unknown): unknown },
-  endpoint: Endpoint,
+  { template, ...of }: RequestFrame & { readonly template: { render(record: unknown): unknown } },
   idOf: IdReader,
 ): RequestItem<unknown> {
   const body = template.render(item.record);
@@ -70,13 +88,19 @@ function finish(
       `${where}: the record has no field ${body.field}, which the request names`,
     );
   }
-  return prepare(item, endpoint, body, idOf);
+  return prepare(item, of, body, idOf);
+}
+
+/** What all requests of a builder have in common. */
+export interface RequestFrame {
+  readonly endpoint: Endpoint;
+  readonly output: OutputSchema | null;
 }
 
 /** The last steps of every kind: the id, and the checks that the service would make. */
 export function prepare(
   item: SourceRecord<unknown>,
-  endpoint: Endpoint,
+  { endpoint, output }: RequestFrame,
   body: unknown,
   idOf: IdReader,
 ): RequestItem<unknown> {
@@ -101,6 +125,7 @@ export function prepare(
     customId,
     endpoint,
     body as PreparedRequest<unknown>['body'],
+    output?.schema ?? null,
   );
 }
 
@@ -133,6 +158,7 @@ function batchBuilder(definition: BatchDefinition): RequestBuilder {
     fields: [],
     endpoint,
     model,
+    output: null,
     build: (item) => (item instanceof RejectedRecord ? item : fromLine(item, endpoint, model)),
   };
 }
@@ -168,5 +194,5 @@ function fromLine(
     );
   }
   const { model: own, ...rest } = line.body;
-  return prepare(item, endpoint, { model: model ?? own, ...rest }, lineId);
+  return prepare(item, { endpoint, output: null }, { model: model ?? own, ...rest }, lineId);
 }

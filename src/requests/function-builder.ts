@@ -5,6 +5,7 @@ import {
   createRequestBuilder,
   type IdReader,
   idReader,
+  outputOf,
   prepare,
   type RequestBuilder,
   reject,
@@ -17,6 +18,7 @@ import { isObject, type JsonObject } from './json.ts';
 import type { BodyOptions, PromptOptions, RequestOptions } from './options.ts';
 import { describePosition } from './position.ts';
 import { schemaParameter } from './schema.ts';
+import { plainSchema, standardOf } from './standard-schema.ts';
 
 /**
  * Makes the builder of the options that the library's users write: templates become a declared
@@ -24,6 +26,14 @@ import { schemaParameter } from './schema.ts';
  * each other.
  */
 export function builderOf<T>(options: RequestOptions<T>): RequestBuilder {
+  const builder = plainBuilderOf(options);
+  const { output } = builder;
+  return output === null
+    ? builder
+    : { ...builder, output: { ...output, standard: standardOf(options.schema) } };
+}
+
+function plainBuilderOf<T>(options: RequestOptions<T>): RequestBuilder {
   const common = commonOf(options);
   if ('messages' in options) {
     if (common.endpoint !== '/chat/completions') {
@@ -74,7 +84,7 @@ function commonOf<T>(options: RequestOptions<T>) {
     endpoint: requireEndpoint(options.endpoint),
     idField: options.idField,
     parameters: parametersOf(options),
-    schema: options.schema,
+    schema: plainSchema(options.schema),
   };
 }
 
@@ -125,6 +135,7 @@ export function functionBuilder<T>(
     ...(request.schema === undefined ? {} : schemaParameter(endpoint, request.schema)),
   };
   // The records are of the type that the user says they are: the parser does not check it.
+  const output = outputOf(request.schema);
   const idOf = (options.customId as IdReader | undefined) ?? idReader(request.idField);
   const complete = (item: SourceRecord<unknown>, made: unknown): RequestItem<unknown> => {
     const own = wrap(made);
@@ -133,12 +144,13 @@ export function functionBuilder<T>(
       return reject(item, 'request_failed', `${where}: the request function made no object`);
     }
     const { model: _, ...rest } = own;
-    return prepare(item, endpoint, { model, ...fixed, ...rest }, idOf);
+    return prepare(item, { endpoint, output }, { model, ...fixed, ...rest }, idOf);
   };
   return {
     fields: request.idField == null ? [] : [request.idField],
     endpoint,
     model,
+    output,
     build(item) {
       if (item instanceof RejectedRecord) return item;
       try {
@@ -165,7 +177,8 @@ function withId<T>(builder: RequestBuilder, options: RequestOptions<T>): Request
       if (item instanceof RejectedRecord) return item;
       const built = builder.build(item);
       if (built instanceof Promise || built instanceof RejectedRecord) return built;
-      return prepare(item, built.endpoint, built.body, customId as IdReader);
+      const { endpoint, body } = built;
+      return prepare(item, { endpoint, output: builder.output }, body, customId as IdReader);
     },
   };
 }

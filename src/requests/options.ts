@@ -1,4 +1,5 @@
 import type { Endpoint } from '../core/request.ts';
+import type { StandardSchema } from '../core/standard-schema.ts';
 import type { JsonObject } from './json.ts';
 
 /** A message of a chat, as the service takes it. */
@@ -44,8 +45,11 @@ interface BaseOptions<T> extends CommonParameters {
   readonly idField?: string;
   /** Put into every body as they are. */
   readonly parameters?: JsonObject;
-  /** A JSON Schema that the answer must have; made strict. */
-  readonly schema?: JsonObject;
+  /**
+   * What every answer must be: a JSON Schema (made strict), or a schema of a library that speaks
+   * Standard Schema and tells its JSON Schema, such as Zod: `z.object({ label: z.string() })`.
+   */
+  readonly schema?: JsonObject | StandardSchema;
 }
 
 /** A function that writes the messages of a chat. `(r) => [{ role: 'user', content: r.text }]` */

@@ -39,13 +39,56 @@ export function answerValues(row: ResultRow): AnswerValues {
   ];
 }
 
-/** The answers' names beside these columns of the source: a name that is taken gets `answer_`. */
-export function answerNames(taken: ReadonlySet<string>): string[] {
-  return ANSWER_COLUMNS.map((name) => {
-    let free: string = name;
-    while (taken.has(free)) free = `answer_${free}`;
-    return free;
-  });
+/** What answers have beyond ANSWER_COLUMNS: told beforehand, or seen in rows. */
+export interface AnswerShape {
+  /** The properties of their structured output, in their order. */
+  readonly output: readonly string[];
+  /** Whether they are embeddings, whose number of dimensions gets a column. */
+  readonly dimensions: boolean;
+}
+
+/** The shape that these rows have. */
+export function shapeOf(rows: readonly ResultRow[]): AnswerShape {
+  const properties = rows.flatMap(({ output }) => Object.keys(asObject(output) ?? {}));
+  const dimensions = rows.some(({ response }) => isEmbedding(asObject(response?.body)));
+  return { output: [...new Set(properties)], dimensions };
+}
+
+/**
+ * The answers' names beside these columns of the source: the output's properties, ANSWER_COLUMNS,
+ * and `dimensions`. A name that is taken gets `output_` or `answer_` before it.
+ */
+export function answerNames(taken: ReadonlySet<string>, shape: AnswerShape): string[] {
+  const own = [...ANSWER_COLUMNS, ...(shape.dimensions ? ['dimensions'] : [])];
+  const named = own.map((name) => freeName(name, 'answer_', taken));
+  const allTaken = new Set([...taken, ...named]);
+  return [...shape.output.map((name) => freeName(name, 'output_', allTaken)), ...named];
+}
+
+/** The values for `answerNames`. */
+export function flatValues(row: ResultRow, shape: AnswerShape): unknown[] {
+  const output = asObject(row.output);
+  const values: unknown[] = shape.output.map((name) => output?.[name] ?? null);
+  values.push(...answerValues(row));
+  if (shape.dimensions) values.push(dimensionsOf(asObject(row.response?.body)));
+  return values;
+}
+
+function freeName(name: string, prefix: string, taken: ReadonlySet<string>): string {
+  let free = name;
+  while (taken.has(free)) free = `${prefix}${free}`;
+  return free;
+}
+
+function isEmbedding(body: JsonObject | undefined): boolean {
+  return Array.isArray(body?.data) && asObject(body.data[0])?.embedding !== undefined;
+}
+
+/** Of the first vector: an array of numbers, or 4 bytes a number in base64. */
+function dimensionsOf(body: JsonObject | undefined): number | null {
+  const first = Array.isArray(body?.data) ? asObject(body.data[0])?.embedding : undefined;
+  if (Array.isArray(first)) return first.length;
+  return typeof first === 'string' ? Buffer.byteLength(first, 'base64') / 4 : null;
 }
 
 function contentOf(body: JsonObject): string | null {

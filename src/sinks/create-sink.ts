@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { UsageError } from '../core/errors.ts';
 import type { Sink } from '../core/sink.ts';
+import type { AnswerShape } from './answer-columns.ts';
 import { CsvSink } from './csv.ts';
 import { FlatNdjsonSink, NdjsonSink } from './ndjson.ts';
 import {
@@ -24,8 +25,9 @@ const DELIMITERS = { csv: ',', tsv: '\t' } as const;
 
 export interface SinkOptions {
   /**
-   * One flat object a row: the record's fields, then content, finish_reason, status, error,
-   * prompt_tokens, completion_tokens. Default false; `.csv` and `.tsv` are always flat.
+   * One flat object a row: the record's fields, then the properties of a structured output, then
+   * content, finish_reason, status, error, prompt_tokens, completion_tokens, and for embeddings
+   * dimensions. Default false; `.csv` and `.tsv` are always flat.
    */
   readonly flat?: boolean;
   /**
@@ -33,6 +35,8 @@ export interface SinkOptions {
    * them from the first 1,000 rows, which it holds until then.
    */
   readonly columns?: readonly string[];
+  /** What the answers have beside the usual. By default a flat table sees it in the first rows. */
+  readonly answers?: AnswerShape;
   /** Where `-` goes; standard output by default. */
   readonly stdout?: Writable;
   /** Told about what could not be written, in words for the user. Nothing by default. */
@@ -55,10 +59,12 @@ export function createSink(out: string, options: SinkOptions = {}): Sink {
   const { format, compression } = parseOutputName(out);
   const target = openTarget(out, compression, options);
   if (format !== 'ndjson') {
-    const { columns, onWarning } = options;
-    return new CsvSink(target, { delimiter: DELIMITERS[format], columns, onWarning });
+    const { columns, answers, onWarning } = options;
+    return new CsvSink(target, { delimiter: DELIMITERS[format], columns, answers, onWarning });
   }
-  return options.flat ? new FlatNdjsonSink(target, options.columns ?? []) : new NdjsonSink(target);
+  return options.flat
+    ? new FlatNdjsonSink(target, options.columns ?? [], options.answers)
+    : new NdjsonSink(target);
 }
 
 /** Reads the format off a name, or throws a UsageError that names what is known. */

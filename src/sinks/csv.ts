@@ -1,6 +1,6 @@
 import type { ResultRow } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
-import { answerNames, answerValues } from './answer-columns.ts';
+import { type AnswerShape, answerNames, flatValues, shapeOf } from './answer-columns.ts';
 import { recordFields } from './ndjson.ts';
 import type { ByteTarget } from './target.ts';
 import { TextBlock } from './text-block.ts';
@@ -14,6 +14,8 @@ export interface CsvOptions {
   readonly delimiter: string;
   /** The source's columns in their order; undefined: those of the first 1,000 rows' records. */
   readonly columns: readonly string[] | undefined;
+  /** What the answers have; undefined: what those of the first 1,000 rows have. */
+  readonly answers: AnswerShape | undefined;
   /** Told once, at the end, when records had fields that have no column. */
   readonly onWarning: ((message: string) => void) | undefined;
 }
@@ -32,6 +34,7 @@ export class CsvSink implements Sink {
   #held: ResultRow[] = [];
   #columns: readonly string[] | null = null;
   #columnSet: ReadonlySet<string> = new Set();
+  #answers: AnswerShape = { output: [], dimensions: false };
 
   constructor(target: ByteTarget, options: CsvOptions) {
     this.#block = new TextBlock(target);
@@ -42,7 +45,7 @@ export class CsvSink implements Sink {
   write(row: ResultRow): void | Promise<void> {
     if (this.#columns === null) {
       this.#held.push(row);
-      const known = this.#options.columns !== undefined;
+      const known = this.#options.columns !== undefined && this.#options.answers !== undefined;
       return known || this.#held.length === DISCOVERY_ROWS ? this.#begin() : undefined;
     }
     return this.#block.text(this.#row(row, this.#columns));
@@ -63,9 +66,10 @@ export class CsvSink implements Sink {
     const columns = this.#options.columns ?? discover(this.#held);
     const rows = this.#held;
     this.#held = [];
+    this.#answers = this.#options.answers ?? shapeOf(rows);
     this.#columns = columns;
     this.#columnSet = new Set(columns);
-    const names = [...columns, ...answerNames(this.#columnSet)];
+    const names = [...columns, ...answerNames(this.#columnSet, this.#answers)];
     await this.#block.text(this.#line(names));
     for (const row of rows) await this.#block.text(this.#row(row, columns));
   }
@@ -84,7 +88,7 @@ export class CsvSink implements Sink {
       }
     }
     if (row.status !== 'rejected') this.#countUnknown(fields, found);
-    values.push(...answerValues(row));
+    values.push(...flatValues(row, this.#answers));
     return this.#line(values);
   }
 

@@ -1,6 +1,6 @@
 import type { ResultRow } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
-import { answerNames, answerValues } from './answer-columns.ts';
+import { type AnswerShape, answerNames, flatValues, shapeOf } from './answer-columns.ts';
 import type { LineSink } from './line-sink.ts';
 import type { ByteTarget } from './target.ts';
 import { TextBlock } from './text-block.ts';
@@ -42,17 +42,21 @@ export class NdjsonSink implements LineSink {
 export class FlatNdjsonSink implements Sink {
   readonly #block: TextBlock;
   readonly #columns: readonly string[];
+  /** Null: each row tells. */
+  readonly #answers: AnswerShape | null;
 
-  constructor(target: ByteTarget, columns: readonly string[]) {
+  constructor(target: ByteTarget, columns: readonly string[], answers: AnswerShape | null = null) {
     this.#block = new TextBlock(target);
     this.#columns = columns;
+    this.#answers = answers;
   }
 
   write(row: ResultRow): void | Promise<void> {
     const fields = recordFields(row.record);
     const taken = new Set([...this.#columns, ...Object.keys(fields)]);
-    const values = answerValues(row);
-    const answer = answerNames(taken).map((name, index) => [name, values[index]]);
+    const shape = this.#answers ?? shapeOf([row]);
+    const values = flatValues(row, shape);
+    const answer = answerNames(taken, shape).map((name, index) => [name, values[index]]);
     return this.#block.text(`${JSON.stringify({ ...fields, ...Object.fromEntries(answer) })}\n`);
   }
 

@@ -12,6 +12,7 @@ export interface QuotaFlags {
   enqueuedTokens?: number;
   maxAttempts?: number;
   maxCost?: number;
+  retryMismatch?: boolean;
 }
 
 /** What a shard may hold: fixed once the first one is sealed. */
@@ -44,6 +45,7 @@ export function addQuotaFlags(command: Command): Command {
     .option('--max-attempts <count>', 'tries of one row (3)', (text) =>
       count(text, '--max-attempts'),
     )
+    .option('--retry-mismatch', 'try answers again that do not follow the --schema')
     .option('--max-cost <sum>', 'pause before more would be spent, in USD', (text) =>
       money(text, '--max-cost'),
     );

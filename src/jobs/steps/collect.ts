@@ -9,6 +9,7 @@ import { drain } from '../attempts.ts';
 import { type Context, jobRow, log, type Step, targetNamed } from '../context.ts';
 import { type Fetched, fetchFile } from '../download.ts';
 import { isGone, missed } from '../missing.ts';
+import { outputReaderOf } from '../output-reader.ts';
 
 /** Batches failed with these say that the target is wrong, not the rows. */
 const TARGET_CODES: ReadonlySet<string> = new Set([
@@ -59,6 +60,8 @@ export const collect: Step = async (context, task, signal) => {
     at: new Date(context.clock.now()).toISOString(),
     lineErrors: verdict.lineErrors,
     chargeAttempt: verdict.chargeAttempt,
+    readOutput: await outputReaderOf(context),
+    retryMismatch: context.settings.retryMismatch,
   });
   failpoint('collect.joined');
   await context.store.transaction(async (tx) => {
