@@ -31,7 +31,7 @@ export async function* countedBlocks(
     return item.record instanceof RawRecord ? splicer.make(item.record, item.position) : null;
   };
   for await (const block of blocks) {
-    const counted = [];
+    let counted: { item: SealItem; nextByte: number | null }[] = [];
     for (let index = 0; index < block.items.length; index++) {
       const source = block.items[index]!;
       const nextByte = resumePoint(block, index)?.byte ?? null;
@@ -47,6 +47,9 @@ export async function* countedBlocks(
         }
       }
       counted.push({ item, nextByte });
+      if (!builder.heavy) continue;
+      yield counted;
+      counted = [];
     }
     yield counted;
   }

@@ -1,5 +1,6 @@
 import { createReadStream, existsSync } from 'node:fs';
 import type { JobSpec, Partition, ShardLimits } from '../core/job.ts';
+import { RejectedRecord } from '../core/record.ts';
 import { type CountedItem, CountedRequest } from '../core/request.ts';
 import { type LimitOptions, resolveLimits } from '../shards/limits.ts';
 import { emptyProgress } from '../shards/progress.ts';
@@ -123,7 +124,7 @@ async function peekRequest(
       let block: { item: CountedItem<unknown>; nextByte: null }[] = [];
       for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
         block.push({ item: next.value, nextByte: null });
-        if (block.length < BLOCK_ITEMS) continue;
+        if (block.length < BLOCK_ITEMS && !holdsParts(next.value)) continue;
         yield block;
         block = [];
       }
@@ -133,6 +134,14 @@ async function peekRequest(
     }
   }
   return { first, blocks: blocks() };
+}
+
+/** Whether a request is not only text: images make it so large that it is not kept with others. */
+function holdsParts(item: CountedItem<unknown>): boolean {
+  if (item instanceof RejectedRecord) return false;
+  const { messages, input } = item.body;
+  if (!Array.isArray(messages)) return Array.isArray(input);
+  return messages.some((message: { content?: unknown }) => Array.isArray(message.content));
 }
 
 async function onlyPartition(job: Job): Promise<Partition> {

@@ -1,7 +1,8 @@
 import { UsageError } from '../core/errors.ts';
 import type { Endpoint } from '../core/request.ts';
-import type { BodyDefinition, PromptDefinition } from './definition.ts';
-import { type FieldReader, fieldReader, MissingField } from './field-path.ts';
+import type { BodyDefinition, ImageDetail, PromptDefinition } from './definition.ts';
+import { fieldReader, UnusableField } from './field-path.ts';
+import { imageReader, singleImageReader } from './images/image-field.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { schemaParameter } from './schema.ts';
 import { compileJson, compileTemplate, type JsonTemplate, type ReaderOf } from './template.ts';
@@ -27,9 +28,9 @@ export function compileBody(definition: Declared, endpoint: Endpoint): JsonTempl
     const rest = { ...parameters, ...withSchema(definition, endpoint) };
     return {
       fields: own.fields,
-      render(record) {
-        const body = own.render(record);
-        if (body instanceof MissingField) return body;
+      render(record, source) {
+        const body = own.render(record, source);
+        if (body instanceof UnusableField) return body;
         return { model, ...(body as object), ...rest };
       },
     };
@@ -66,10 +67,9 @@ function withSchema(definition: Declared, endpoint: Endpoint): JsonObject {
 }
 
 function compileOwn(definition: Declared, endpoint: Endpoint, readerOf: ReaderOf): JsonTemplate {
-  if (definition.kind === 'prompt') return compilePrompt(definition, endpoint, readerOf);
-  // The job's model takes the place of the template's, which is often a placeholder.
-  const { model: _, ...body } = definition.body;
-  return compileJson(body, readerOf);
+  return definition.kind === 'prompt'
+    ? compilePrompt(definition, endpoint, readerOf)
+    : compileBodyObject(definition, readerOf);
 }
 
 function compilePrompt(
@@ -77,60 +77,82 @@ function compilePrompt(
   endpoint: Endpoint,
   readerOf: ReaderOf,
 ): JsonTemplate {
-  const { imageField } = definition;
+  const imageFields = imageFieldsOf(definition);
   const prompt = compileTemplate(definition.prompt, readerOf);
   const system =
     definition.system === undefined ? null : compileTemplate(definition.system, readerOf);
-  if (endpoint === '/embeddings' && (system !== null || imageField !== undefined)) {
-    throw new UsageError('/embeddings takes one text: leave out the system prompt and the image');
+  if (TEXT_ONLY.has(endpoint) && (system !== null || imageFields.length > 0)) {
+    throw new UsageError(`${endpoint} takes one text: leave out the system prompt and the images`);
   }
-  const readImage = imageField === undefined ? null : imageReader(imageField, readerOf);
-  const fields = new Set([...(system?.fields ?? []), ...prompt.fields]);
-  if (imageField !== undefined) fields.add(imageField);
+  if (definition.imageDetail !== undefined && imageFields.length === 0) {
+    throw new UsageError('an image detail is given, but no field with an image; give both');
+  }
+  const readImages = imageReader(imageFields, readerOf);
+  const fields = new Set([...(system?.fields ?? []), ...prompt.fields, ...imageFields]);
+  const shape = SHAPES[endpoint];
+  const { imageDetail } = definition;
   return {
     fields: [...fields],
-    render(record) {
-      const instructions = system === null ? null : system.render(record);
-      if (instructions instanceof MissingField) return instructions;
-      const text = prompt.render(record);
-      if (text instanceof MissingField) return text;
-      const image = readImage === null ? '' : readImage(record);
-      if (image instanceof MissingField) return image;
-      return SHAPES[endpoint](text, instructions, image);
+    render(record, source = '') {
+      const instructions = system === null ? null : system.render(record, source);
+      if (instructions instanceof UnusableField) return instructions;
+      const text = prompt.render(record, source);
+      if (text instanceof UnusableField) return text;
+      const images = readImages(record, source);
+      if (images instanceof UnusableField) return images;
+      return shape(text, instructions, images, imageDetail);
     },
   };
 }
 
-function imageReader(field: string, readerOf: ReaderOf): FieldReader {
-  const read = readerOf(field);
-  return (record) => {
-    const value = read(record);
-    return value === undefined ? new MissingField(field) : (value ?? '');
-  };
+function compileBodyObject(definition: BodyDefinition, readerOf: ReaderOf): JsonTemplate {
+  // The job's model takes the place of the template's, which is often a placeholder.
+  const { model: _, ...body } = definition.body;
+  const imageFields = imageFieldsOf(definition);
+  const template = compileJson(body, (field) =>
+    imageFields.includes(field) ? singleImageReader(field, readerOf) : readerOf(field),
+  );
+  const unused = imageFields.find((field) => !template.fields.includes(field));
+  if (unused === undefined) return template;
+  throw new UsageError(
+    `the body has no place for the image field ${unused}: write "{{${unused}}}" where its URL goes`,
+  );
 }
 
-/** How a prompt, a system prompt and an image become the body of each endpoint. */
-const SHAPES: Record<
-  Endpoint,
-  (text: string, system: string | null, image: unknown) => Record<string, unknown>
-> = {
-  '/chat/completions': (text, system, image) => {
-    const content =
-      image === ''
-        ? text
-        : [
-            { type: 'text', text },
-            { type: 'image_url', image_url: { url: image } },
-          ];
+/** The fields that are images. */
+export function imageFieldsOf({ imageField = [] }: Declared): readonly string[] {
+  return typeof imageField === 'string' ? [imageField] : imageField;
+}
+
+/** Endpoints whose prompt is all that the model reads. */
+const TEXT_ONLY: ReadonlySet<Endpoint> = new Set(['/embeddings']);
+
+type Shape = (
+  text: string,
+  system: string | null,
+  images: readonly unknown[],
+  detail: ImageDetail | undefined,
+) => Record<string, unknown>;
+
+/** How a prompt, a system prompt and images become the body of each endpoint. */
+const SHAPES: Record<Endpoint, Shape> = {
+  '/chat/completions': (text, system, images, detail) => {
+    const parts = images.map((url) => ({
+      type: 'image_url',
+      image_url: { url, ...(detail === undefined ? {} : { detail }) },
+    }));
+    const content = parts.length === 0 ? text : [{ type: 'text', text }, ...parts];
     const user = { role: 'user', content };
     return { messages: system === null ? [user] : [{ role: 'system', content: system }, user] };
   },
-  '/responses': (text, system, image) => {
-    const content = [
-      { type: 'input_text', text },
-      { type: 'input_image', image_url: image },
-    ];
-    const input = image === '' ? text : [{ role: 'user', content }];
+  '/responses': (text, system, images, detail) => {
+    const parts = images.map((url) => ({
+      type: 'input_image',
+      image_url: url,
+      ...(detail === undefined ? {} : { detail }),
+    }));
+    const content = [{ type: 'input_text', text }, ...parts];
+    const input = parts.length === 0 ? text : [{ role: 'user', content }];
     return system === null ? { input } : { instructions: system, input };
   },
   '/embeddings': (text) => ({ input: text }),

@@ -2,14 +2,15 @@ import { errorCode, UsageError } from '../core/errors.ts';
 import { RejectedRecord, type SourceItem, type SourceRecord } from '../core/record.ts';
 import { type Endpoint, PreparedRequest, type RequestItem } from '../core/request.ts';
 import type { StandardSchema } from '../core/standard-schema.ts';
-import { compileBody } from './body-template.ts';
+import { compileBody, imageFieldsOf } from './body-template.ts';
 import { customIdOf } from './custom-id.ts';
 import type { BatchDefinition, RequestTemplate } from './definition.ts';
 import { endpointOfUrl, requireEndpoint } from './endpoint.ts';
-import { fieldReader, MissingField } from './field-path.ts';
+import { fieldReader, UnusableField } from './field-path.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { describePosition } from './position.ts';
 import { bareSchema } from './schema.ts';
+import type { JsonTemplate } from './template.ts';
 import { validateRequestBody } from './validate-body.ts';
 
 /** Makes a request of each record. */
@@ -20,6 +21,8 @@ export interface RequestBuilder {
   readonly endpoint: Endpoint | null;
   /** Null when each record says it. */
   readonly model: string | null;
+  /** Whether its requests hold files, so that no more than one should be held at a time. */
+  readonly heavy: boolean;
   /** What every answer must be, when the request asks for it. */
   readonly output: OutputSchema | null;
   /**
@@ -56,6 +59,7 @@ export function createRequestBuilder(definition: RequestTemplate): RequestBuilde
     fields: [...fields],
     endpoint,
     model,
+    heavy: imageFieldsOf(definition).length > 0,
     output,
     build: (item) =>
       item instanceof RejectedRecord ? item : finish(item, { template, endpoint, output }, idOf),
@@ -76,17 +80,13 @@ export function requireModel(model: string | undefined): string {
 
 function finish(
   item: SourceRecord<unknown>,
-  { template, ...of }: RequestFrame & { readonly template: { render(record: unknown): unknown } },
+  { template, ...of }: RequestFrame & { readonly template: JsonTemplate },
   idOf: IdReader,
 ): RequestItem<unknown> {
-  const body = template.render(item.record);
-  if (body instanceof MissingField) {
+  const body = template.render(item.record, item.position.source);
+  if (body instanceof UnusableField) {
     const where = describePosition(item.position);
-    return reject(
-      item,
-      'missing_field',
-      `${where}: the record has no field ${body.field}, which the request names`,
-    );
+    return reject(item, body.code, `${where}: ${body.message}`);
   }
   return prepare(item, of, body, idOf);
 }
@@ -158,6 +158,7 @@ function batchBuilder(definition: BatchDefinition): RequestBuilder {
     fields: [],
     endpoint,
     model,
+    heavy: false,
     output: null,
     build: (item) => (item instanceof RejectedRecord ? item : fromLine(item, endpoint, model)),
   };

@@ -18,17 +18,28 @@ interface CommonDefinition {
   readonly schema?: JsonObject | undefined;
 }
 
+/** How closely a model looks at an image: `auto` by default; which of them a model knows is its own. */
+export type ImageDetail = 'low' | 'high' | 'auto' | 'original';
+
+/** Which fields are images: URLs, data URLs or paths of local files; see `imageReader`. */
+interface ImageDefinition {
+  readonly imageField?: string | readonly string[] | undefined;
+}
+
 /** A text template for the user's message, and one for the system's. */
-export interface PromptDefinition extends CommonDefinition {
+export interface PromptDefinition extends CommonDefinition, ImageDefinition {
   readonly kind: 'prompt';
   readonly prompt: string;
   readonly system?: string | undefined;
-  /** The field with an image's URL or data URL, sent beside the prompt when it is not empty. */
-  readonly imageField?: string | undefined;
+  /** Of every image; they are sent behind the prompt. */
+  readonly imageDetail?: ImageDetail | undefined;
 }
 
-/** A body whose string values are templates. */
-export interface BodyDefinition extends CommonDefinition {
+/**
+ * A body whose string values are templates. A string that is exactly an image field becomes the
+ * image's URL.
+ */
+export interface BodyDefinition extends CommonDefinition, ImageDefinition {
   readonly kind: 'body';
   readonly body: JsonObject;
 }

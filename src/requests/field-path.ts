@@ -1,14 +1,28 @@
-/** A field that a record does not have, found where its value was needed. */
-export class MissingField {
-  readonly field: string;
+/** A field whose value no request can be made with, found where it was needed. */
+export class UnusableField {
+  /** The code of the row that is rejected. */
+  readonly code: string;
+  /** Holds nothing of the record's values. */
+  readonly message: string;
 
-  constructor(field: string) {
-    this.field = field;
+  constructor(code: string, message: string) {
+    this.code = code;
+    this.message = message;
   }
 }
 
-/** Reads one field of a record; undefined when the record does not have it. */
-export type FieldReader = (record: unknown) => unknown;
+/** A field that a record does not have. */
+export class MissingField extends UnusableField {
+  constructor(field: string) {
+    super('missing_field', `the record has no field ${field}, which the request names`);
+  }
+}
+
+/**
+ * Reads one field of a record; undefined when the record does not have it. `source` is what the
+ * record's position names.
+ */
+export type FieldReader = (record: unknown, source?: string) => unknown;
 
 /**
  * A reader of a field by its name or dotted path. A field of exactly that name comes first, so a

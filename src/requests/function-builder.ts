@@ -48,6 +48,9 @@ function plainBuilderOf<T>(options: RequestOptions<T>): RequestBuilder {
     );
   }
   if ('body' in options && typeof options.body === 'function') {
+    if (options.imageField !== undefined) {
+      throw new UsageError('imageField is for a prompt or a JSON body: a function reads its own');
+    }
     return functionBuilder({ ...common, make: options.body, wrap: (made) => made }, options);
   }
   return withId(createRequestBuilder(templateOf(options, common)), options);
@@ -65,9 +68,12 @@ function templateOf<T>(
   options: PromptOptions<T> | BodyOptions<T>,
   common: ReturnType<typeof commonOf>,
 ): RequestTemplate {
-  if ('body' in options) return { ...common, kind: 'body', body: options.body as JsonObject };
-  const { prompt, system, imageField } = options;
-  return { ...common, kind: 'prompt', prompt, system, imageField };
+  const { imageField } = options;
+  if ('body' in options) {
+    return { ...common, kind: 'body', body: options.body as JsonObject, imageField };
+  }
+  const { prompt, system, imageDetail } = options;
+  return { ...common, kind: 'prompt', prompt, system, imageField, imageDetail };
 }
 
 function commonOf<T>(options: RequestOptions<T>) {
@@ -150,6 +156,7 @@ export function functionBuilder<T>(
     fields: request.idField == null ? [] : [request.idField],
     endpoint,
     model,
+    heavy: false,
     output,
     build(item) {
       if (item instanceof RejectedRecord) return item;

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../core/request.ts';
 import type { StandardSchema } from '../core/standard-schema.ts';
+import type { ImageDetail } from './definition.ts';
 import type { JsonObject } from './json.ts';
 
 /** A message of a chat, as the service takes it. */
@@ -62,13 +63,20 @@ export interface PromptOptions<T> extends BaseOptions<T> {
   /** `'Label: {{text}}'` */
   readonly prompt: string;
   readonly system?: string;
-  /** The field with an image's URL or data URL. */
-  readonly imageField?: string;
+  /**
+   * The field with an image, or several: a URL, a data URL, the path of a local file (from the
+   * source's folder), or an array of them. Empty ones are left out.
+   */
+  readonly imageField?: string | readonly string[];
+  /** How closely the model looks at the images. Default: the service's, `auto`. */
+  readonly imageDetail?: ImageDetail;
 }
 
 /** The whole body: a function, or a JSON object whose string values are templates. */
 export interface BodyOptions<T> extends BaseOptions<T> {
   readonly body: JsonObject | ((record: T) => Awaitable<object>);
+  /** Of a JSON body: fields with one image each, as of a prompt; `{{field}}` stands for its URL. */
+  readonly imageField?: string | readonly string[];
 }
 
 /** How `buildRequests` makes a request of a record: by exactly one of messages, prompt and body. */

@@ -1,5 +1,5 @@
 import { UsageError } from '../core/errors.ts';
-import { type FieldReader, fieldReader, MissingField } from './field-path.ts';
+import { type FieldReader, fieldReader, MissingField, UnusableField } from './field-path.ts';
 import { isObject, type JsonValue } from './json.ts';
 
 /**
@@ -13,7 +13,7 @@ import { isObject, type JsonValue } from './json.ts';
 export interface Template {
   /** The fields it names, each once, in their order. */
   readonly fields: readonly string[];
-  render(record: unknown): string | MissingField;
+  render(record: unknown, source?: string): string | UnusableField;
 }
 
 /** Compiles a text; throws a UsageError, with the offset, for a field that is not closed or empty. */
@@ -28,11 +28,12 @@ function compileParsed({ texts, fields }: Parsed, readerOf: ReaderOf): Template 
   const readers = fields.map(readerOf);
   return {
     fields: [...new Set(fields)],
-    render(record) {
+    render(record, source) {
       let out = texts[0] ?? '';
       for (let i = 0; i < readers.length; i++) {
-        const value = readers[i]?.(record);
+        const value = readers[i]?.(record, source);
         if (value === undefined) return new MissingField(fields[i] ?? '');
+        if (value instanceof UnusableField) return value;
         out += asText(value) + texts[i + 1];
       }
       return out;
@@ -43,13 +44,14 @@ function compileParsed({ texts, fields }: Parsed, readerOf: ReaderOf): Template 
 /** A JSON value whose strings are templates. */
 export interface JsonTemplate {
   readonly fields: readonly string[];
-  render(record: unknown): unknown;
+  render(record: unknown, source?: string): unknown;
 }
 
 /**
  * Compiles every string value of a JSON value (keys stay as they are). A string that is exactly one
  * `{{field}}` becomes the field's value with its own type, so that arrays, numbers and null pass
- * through. `render` gives a MissingField when the record lacks a field.
+ * through. `render` gives an UnusableField where a
+ * field is missing or does not do.
  */
 export function compileJson(value: JsonValue, readerOf: ReaderOf = fieldReader): JsonTemplate {
   const fields = new Set<string>();
@@ -80,19 +82,19 @@ function compileString(text: string, to: Compilation): FieldReader {
     return compileParsed(parsed, to.readerOf).render;
   }
   const read = to.readerOf(field);
-  return (record) => {
-    const found = read(record);
+  return (record, source) => {
+    const found = read(record, source);
     return found === undefined ? new MissingField(field) : found;
   };
 }
 
 function compileArray(values: readonly JsonValue[], to: Compilation): FieldReader {
   const items = values.map((value) => compileValue(value, to));
-  return (record) => {
+  return (record, source) => {
     const out: unknown[] = [];
     for (const render of items) {
-      const value = render(record);
-      if (value instanceof MissingField) return value;
+      const value = render(record, source);
+      if (value instanceof UnusableField) return value;
       out.push(value);
     }
     return out;
@@ -103,11 +105,11 @@ function compileObject(object: Record<string, JsonValue>, to: Compilation): Fiel
   const entries = Object.entries(object).map(
     ([key, value]) => [key, compileValue(value, to)] as const,
   );
-  return (record) => {
+  return (record, source) => {
     const out: [string, unknown][] = [];
     for (const [key, render] of entries) {
-      const value = render(record);
-      if (value instanceof MissingField) return value;
+      const value = render(record, source);
+      if (value instanceof UnusableField) return value;
       out.push([key, value]);
     }
     // fromEntries defines keys, so that a key `__proto__` is data like any other.

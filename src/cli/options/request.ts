@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
 import { errorCode, UsageError } from '../../core/errors.ts';
 import type { Endpoint } from '../../core/request.ts';
-import type { RequestDefinition } from '../../requests/definition.ts';
+import type { ImageDetail, RequestDefinition } from '../../requests/definition.ts';
 import type { JsonObject, JsonValue } from '../../requests/json.ts';
 import { oneOf } from '../units.ts';
 import { type Flags, given, refusePair } from './flags.ts';
@@ -14,6 +14,8 @@ const ENDPOINTS = [
   '/responses',
   '/embeddings',
 ] as const satisfies readonly Endpoint[];
+
+const DETAILS = ['low', 'high', 'auto', 'original'] as const satisfies readonly ImageDetail[];
 
 export interface RequestFlags {
   model?: string;
@@ -25,6 +27,8 @@ export interface RequestFlags {
   endpoint?: Endpoint;
   idField?: string;
   param?: readonly string[];
+  imageField?: readonly string[];
+  imageDetail?: ImageDetail;
 }
 
 /** What is asked of the model for each record. */
@@ -37,6 +41,10 @@ export function addRequestFlags(command: Command): Command {
     .option('--system <text>', 'the system message, or @FILE')
     .option('--request <file>', 'a JSON body template, or a .ts or .js module')
     .option('--schema <file>', 'a JSON Schema that every answer must have')
+    .option('--image-field <name>', 'the column with images: URLs or files; repeatable', collect)
+    .option('--image-detail <detail>', `how closely they are seen: ${DETAILS.join(' ')}`, (text) =>
+      oneOf(text, '--image-detail', DETAILS),
+    )
     .option('--param <key=value>', 'of the body: temperature=0; repeatable', collect)
     .option('--endpoint <path>', `${ENDPOINTS.join(' ')}`, (text) =>
       oneOf(text, '--endpoint', ENDPOINTS),
@@ -48,7 +56,16 @@ function collect(value: string, before: readonly string[] | undefined): readonly
   return [...(before ?? []), value];
 }
 
-const OF_PROMPTS = ['--prompt', '--system', '--request', '--schema', '--param', '--id-field'];
+const OF_PROMPTS = [
+  '--prompt',
+  '--system',
+  '--request',
+  '--schema',
+  '--param',
+  '--id-field',
+  '--image-field',
+  '--image-detail',
+];
 
 /**
  * The request that the flags declare, as the job remembers it. Reads the files that they name;
@@ -61,7 +78,8 @@ export function requestDefinition(
   if (format === 'batch') return batchDefinition(flags);
   refusePair(flags as Flags, '--prompt', '--request', 'each says what is asked; choose one');
   refusePair(flags as Flags, '--system', '--request', 'put the system message into the template');
-  const { model, request, prompt, system, endpoint, idField } = flags;
+  refusePair(flags as Flags, '--image-detail', '--request', 'put the detail into the template');
+  const { model, request, prompt, system, endpoint, idField, imageField } = flags;
   if (request === undefined && prompt === undefined) {
     throw new UsageError(
       system === undefined
@@ -81,6 +99,8 @@ export function requestDefinition(
         `--request ${request}: it must be a .json template or a .ts or .js module`,
       );
     }
+    const why = 'a module makes the whole body, images included';
+    refusePair(flags as Flags, '--image-field', '--request', why);
     readText(request, `--request ${request}`);
     return plain({
       kind: 'module',
@@ -93,7 +113,13 @@ export function requestDefinition(
     const body = readJsonObject(request, '--request');
     const own = typeof body.model === 'string' ? body.model : undefined;
     const { model: _own, ...rest } = body;
-    return plain({ kind: 'body', ...common, model: needModel(model ?? own), body: rest });
+    return plain({
+      kind: 'body',
+      ...common,
+      model: needModel(model ?? own),
+      body: rest,
+      imageField,
+    });
   }
   return plain({
     kind: 'prompt',
@@ -101,6 +127,8 @@ export function requestDefinition(
     model: needModel(model),
     prompt: textOf(prompt ?? '', '--prompt'),
     system: system === undefined ? undefined : textOf(system, '--system'),
+    imageField,
+    imageDetail: flags.imageDetail,
   });
 }
 

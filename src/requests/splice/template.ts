@@ -1,5 +1,5 @@
 import type { Endpoint, RequestBody } from '../../core/request.ts';
-import { compileBody } from '../body-template.ts';
+import { compileBody, imageFieldsOf } from '../body-template.ts';
 import type { RequestTemplate } from '../definition.ts';
 import { requireEndpoint } from '../endpoint.ts';
 import { isObject } from '../json.ts';
@@ -40,7 +40,7 @@ export interface SpliceTemplate {
  * fields elsewhere than in a text that the model reads, with an image, with dotted paths.
  */
 export function compileSplice(definition: RequestTemplate): SpliceTemplate | null {
-  if (definition.kind === 'batch') return null;
+  if (definition.kind === 'batch' || imageFieldsOf(definition).length > 0) return null;
   const endpoint = requireEndpoint(definition.endpoint);
   const template = compileBody(definition, endpoint);
   const fields = [...template.fields];
