@@ -171,11 +171,29 @@ export interface TargetRow {
   readonly resource: string;
   /** What the user said, in tokens as the service counts them; null when nothing was said. */
   readonly limit: number | null;
+  /** What the service's own headers say of it; null when they say nothing. */
+  readonly statedLimit: number | null;
   /** What was learned from refusals; null when nothing was. */
   readonly learnedLimit: number | null;
+  /** How far beyond the limit it has been tried, with `dynamicQuota`; null when it was not. */
+  readonly probedLimit: number | null;
+  /** Tokens that others seem to have there. */
+  readonly othersTokens: number;
+  /** Input files of others on its resource, when they were last counted. */
+  readonly othersFiles: number;
+  /** Input files that its resource holds. */
+  readonly maxFiles: number;
+  /** Name of the deployment, or null for the job's own model. */
+  readonly deployment: string | null;
+  /** What its calls are authorised by, in words. Never a secret. */
+  readonly credential: string | null;
   /** No grant before, ms. */
   readonly retryAt: number;
-  /** Why it takes no more shards, or null. */
+  /** Since when its calls have failed without one that went well, ms, or null. */
+  readonly failingSince: number | null;
+  /** It is left alone until then, ms, as long as others take its shards. */
+  readonly restUntil: number;
+  /** Why it takes no more shards in this run, or null. */
   readonly drained: string | null;
   readonly version: number;
 }
@@ -199,6 +217,7 @@ export interface Task {
  * - `retry` (the job): puts left-over rows into retry shards.
  * - `clean` (a shard): removes the local files that nobody needs any more.
  * - `sweep` (a resource): deletes input files of closed attempts, cancels duplicate batches.
+ * - `survey` (a resource): counts the input files of others.
  * - `finish` (the job): checks the accounts and ends the job.
  */
 export type TaskKind =
@@ -211,6 +230,7 @@ export type TaskKind =
   | 'retry'
   | 'clean'
   | 'sweep'
+  | 'survey'
   | 'finish';
 
 /** A line of the job's log. `detail` holds ids, codes and numbers only. */

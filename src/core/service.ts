@@ -102,4 +102,8 @@ export interface Target {
   readonly deployment: string | null;
   /** Enqueued tokens that the deployment admits, as the service counts them; null when unknown. */
   readonly enqueuedTokens: number | null;
+  /** Its share beside the other targets of a job: multiplies its quota. Default 1. */
+  readonly weight?: number;
+  /** What its calls are authorised by, in words, as far as it is known yet. Never a secret. */
+  readonly credential?: () => string;
 }

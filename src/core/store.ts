@@ -113,9 +113,23 @@ export interface JobRow {
   readonly cancelRequested: boolean;
   /** How often failed rows were reopened: each round gives rows a new budget of attempts. */
   readonly rounds: number;
+  /** The records that go first, to tell what all will cost; null when none were asked for. */
+  readonly sample: Sample | null;
   /** Why it is paused, or null. */
   readonly pause: string | null;
   readonly version: number;
+}
+
+/**
+ * The first records of a job, sent before all others.
+ *
+ * - `running`: nothing else is granted until their answers are there.
+ * - `shown`: what they came to was told; the job waits to be resumed.
+ * - `over`: the rest goes as it would without.
+ */
+export interface Sample {
+  readonly requests: number;
+  readonly state: 'running' | 'shown' | 'over';
 }
 
 /** Sums over the job. */

@@ -8,6 +8,7 @@ import { poll } from './steps/poll.ts';
 import { retry } from './steps/retry.ts';
 import { split } from './steps/split.ts';
 import { submit } from './steps/submit.ts';
+import { survey } from './steps/survey.ts';
 import { sweep } from './steps/sweep.ts';
 import { upload } from './steps/upload.ts';
 
@@ -21,6 +22,7 @@ const STEPS: Readonly<Record<TaskKind, Step>> = {
   retry,
   clean,
   sweep,
+  survey,
   finish,
 };
 

@@ -3,6 +3,7 @@ import type { Shard } from '../core/job.ts';
 import type { Target } from '../core/service.ts';
 import type { Transaction } from '../core/store.ts';
 import { type Context, heldTokensOf, jobRow, log } from './context.ts';
+import { hardLimit, probe } from './quota.ts';
 import { limitIn } from './quota-words.ts';
 
 /** After how many lonely refusals in a row a shard is cut in two. */
@@ -109,6 +110,7 @@ export async function backOff(
   if (row !== undefined) {
     await tx.updateTarget(target.name, row.version, {
       learnedLimit: lonely ? row.learnedLimit : Math.max(inFlight, own),
+      probedLimit: null,
       retryAt: readyAt,
     });
   }
@@ -132,7 +134,9 @@ async function refusalsBeforeSplit(
   const named = limitIn(words);
   // The true count is below ours: a limit that is named between the two may still be too low.
   if (named !== null) return named >= own ? Number.POSITIVE_INFINITY : LONELY_REFUSALS;
-  const trusted = (target.enqueuedTokens ?? 0) >= own || (await admittedBefore(tx, target, own));
+  const row = (await tx.targets()).find(({ name }) => name === target.name);
+  const said = Math.max(target.enqueuedTokens ?? 0, row?.statedLimit ?? 0);
+  const trusted = said >= own || (await admittedBefore(tx, target, own));
   if (!trusted) return LONELY_REFUSALS;
   return shard.requests === 1 ? LONELY_REFUSALS_OF_A_ROW : LONELY_REFUSALS_WITHIN_LIMIT;
 }
@@ -149,12 +153,24 @@ async function admittedBefore(tx: Transaction, target: Target, tokens: number): 
   );
 }
 
-/** A batch of the target ended: what was learned from refusals is trusted a little less. */
-export async function recoverLimit(tx: Transaction, target: Target): Promise<void> {
+/**
+ * A batch of the target ended: what was learned from refusals is trusted a little less, and with
+ * `dynamicQuota` a quota that was kept to is tried a little more.
+ */
+export async function recoverLimit(
+  tx: Transaction,
+  target: Target,
+  { settings }: Pick<Context, 'settings'>,
+): Promise<void> {
   const row = (await tx.targets()).find(({ name }) => name === target.name);
-  if (row === undefined || row.learnedLimit === null) return;
+  if (row === undefined) return;
+  if (row.learnedLimit === null) {
+    const waiting = await tx.shards({ states: ['sealed', 'waiting'], limit: 1 });
+    if (settings.dynamicQuota && waiting.length > 0) await probe(tx, row);
+    return;
+  }
   const grown = Math.ceil(row.learnedLimit * RECOVERY_FACTOR);
-  const forgotten = row.limit !== null && grown >= row.limit;
+  const forgotten = grown >= hardLimit(row);
   await tx.updateTarget(target.name, row.version, { learnedLimit: forgotten ? null : grown });
 }
 

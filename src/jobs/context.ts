@@ -1,6 +1,6 @@
 import type { Clock, Random } from '../core/clock.ts';
 import { MillraceError } from '../core/errors.ts';
-import type { Shard, Task } from '../core/job.ts';
+import type { Shard, TargetRow, Task } from '../core/job.ts';
 import { RETRY_AFTER_CAP_MS } from '../core/retry.ts';
 import type { Target } from '../core/service.ts';
 import type { StandardSchema } from '../core/standard-schema.ts';
@@ -18,6 +18,8 @@ export interface Settings {
   readonly maxAttempts: number;
   /** Nothing more is sent once this much would be spent, in the price table's currency. */
   readonly maxCost: number | null;
+  /** Try more enqueued tokens than the quota that was given, up to four times as many. */
+  readonly dynamicQuota: boolean;
   /** Keep every local file, whether or not it is needed any more. */
   readonly keep: boolean;
   /** Whether an answer without a usable output is tried again, as far as `maxAttempts` allows. */
@@ -31,6 +33,7 @@ export const DEFAULT_SETTINGS: Settings = {
   submitGraceMs: Math.max(120 * 1000, 3 * DEFAULT_TIMEOUT_MS), // 120 s or more
   maxAttempts: 3,
   maxCost: null,
+  dynamicQuota: false,
   keep: false,
   retryMismatch: false,
   schema: null,
@@ -83,12 +86,35 @@ export function maySend(job: JobRow): boolean {
 
 /**
  * Whether an attempt that was granted still goes out. A pause lets it: it was within the budget when
- * it was granted. A cancel does not, nor a target that takes no more.
+ * it was granted. A cancel does not, nor a target that takes no more, or rests while another works.
  */
-export async function mayGoOut(tx: Reader, job: JobRow, shard: Shard): Promise<boolean> {
+export async function mayGoOut(
+  tx: Reader,
+  context: Context,
+  job: JobRow,
+  shard: Shard,
+): Promise<boolean> {
   if (!maySend(job) && job.state !== 'paused') return false;
-  const target = (await tx.targets()).find(({ name }) => name === shard.target);
-  return target?.drained === null;
+  const rows = await tx.targets();
+  const target = rows.find(({ name }) => name === shard.target);
+  if (target === undefined || target.drained !== null) return false;
+  const rests = waitUntil(context, target.restUntil) > 0;
+  return !rests || !isHealthyElsewhere(rows, target.name, context);
+}
+
+/** Whether another target of this run takes shards and answers. */
+export function isHealthyElsewhere(
+  rows: readonly TargetRow[],
+  name: string,
+  context: Pick<Context, 'targets'>,
+): boolean {
+  return rows.some(
+    (row) =>
+      row.name !== name &&
+      context.targets.has(row.name) &&
+      row.drained === null &&
+      row.failingSince === null,
+  );
 }
 
 /** Tokens of a shard as the target's service counts them. */

@@ -16,6 +16,7 @@ const CONCURRENCY: Readonly<Record<TaskKind, number>> = {
   retry: 1,
   clean: 1,
   sweep: 1,
+  survey: 1,
   finish: 1,
 };
 

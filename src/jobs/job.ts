@@ -105,6 +105,7 @@ export async function openJob(path: string, options: OpenJobOptions = {}): Promi
           planned: false,
           cancelRequested: false,
           rounds: 0,
+          sample: null,
           pause: null,
         });
         return jobRow(tx);

@@ -9,17 +9,19 @@ import { refusalOf } from './refusal.ts';
 /**
  * Deletes the files of this job that nothing refers to: those of uploads whose answer was lost and
  * whose attempt is over. They are known by the beginning of their names, which holds the job's own
- * random id. Gives how many there were.
+ * random id. Gives how many of others it saw.
  */
 export async function deleteOrphans(
   context: Context,
   service: BatchService,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<{ others: number }> {
   const prefix = fileNamePrefix(context);
   const ours: FileObject[] = [];
+  let others = 0;
   for await (const file of service.listFiles(signal)) {
     if (file.name.startsWith(prefix)) ours.push(file);
+    else others += 1;
   }
   const kept: { file: string; code: string }[] = [];
   let deleted = 0;
@@ -41,7 +43,7 @@ export async function deleteOrphans(
       log(tx, context, 'orphans_deleted', service.resource, { files: deleted }),
     );
   }
-  return deleted;
+  return { others };
 }
 
 /** Whether an attempt has the file, or is about to look for it. */

@@ -3,6 +3,7 @@ import type { Task } from '../core/job.ts';
 import { backoffMs } from '../core/retry.ts';
 import { advance } from './advance.ts';
 import { type Context, jobRow, log, type Step } from './context.ts';
+import { noteFailure, noteRecovery, passOver } from './target-trouble.ts';
 
 /** Of a failed step: it is tried for as long as the job runs, since waiting costs nothing. */
 const STEP_RETRY = {
@@ -25,7 +26,8 @@ export function taskKey({ kind, id }: Pick<Task, 'kind' | 'id'>): string {
 /**
  * Runs a step of a task, the same for every driver. A failure that may pass puts the task back with
  * a growing wait, and says so in the job's log; a fence puts it back at once, as the row moved on. A
- * full disk pauses the job. What is thrown ends the run; the store says where to go on.
+ * full disk pauses the job. A target that refuses for good ends the run only when there is nothing to
+ * go on with at another one. What is thrown ends the run; the store says where to go on.
  */
 export async function runTask(
   context: Context,
@@ -37,7 +39,9 @@ export async function runTask(
   const key = taskKey(task);
   try {
     await step(context, task, signal);
-    failures.delete(key);
+    if (failures.delete(key)) {
+      await context.store.transaction((tx) => noteRecovery(tx, context, task));
+    }
   } catch (error) {
     if (isAbort(error, signal) || signal.aborted) return;
     if (error instanceof FenceError) return again(context, task, 0);
@@ -45,30 +49,41 @@ export async function runTask(
       await pause(context, error.message);
       throw error;
     }
-    if (!(error instanceof MillraceError) || !error.retryable) throw error;
+    if (!(error instanceof MillraceError)) throw error;
+    const { pollIntervalMs } = context.settings;
+    if (!error.retryable) {
+      if (!(error instanceof ServiceError)) throw error;
+      const elsewhere = await context.store.transaction((tx) => passOver(tx, context, task, error));
+      if (!elsewhere) throw error;
+      failures.set(key, (failures.get(key) ?? 0) + 1);
+      return again(context, task, pollIntervalMs, error);
+    }
     const count = failures.get(key) ?? 0;
     failures.set(key, count + 1);
     const asked = error instanceof ServiceError ? (error.retryAfterMs ?? 0) : 0;
-    const scale = context.settings.pollIntervalMs / USUAL_POLL_MS;
+    const scale = pollIntervalMs / USUAL_POLL_MS;
     const policy = {
       ...STEP_RETRY,
       baseMs: STEP_RETRY.baseMs * scale,
       maxMs: STEP_RETRY.maxMs * scale,
     };
     const waitMs = Math.max(asked, backoffMs(policy, count, context.random));
-    await again(context, task, waitMs, error.code);
+    await again(context, task, waitMs, error);
   }
 }
 
-function again(context: Context, task: Task, waitMs: number, code?: string): Promise<void> {
+function again(context: Context, task: Task, waitMs: number, error?: MillraceError): Promise<void> {
   const { store, clock } = context;
   return store.transaction(async (tx) => {
     await tx.doneTask(task);
     await tx.putTask(task.kind, task.id, clock.now() + waitMs);
-    if (code === undefined) return;
+    if (error === undefined) return;
+    if (error instanceof ServiceError && error.retryable) {
+      await noteFailure(tx, context, task, error);
+    }
     await log(tx, context, 'step_failed', task.id, {
       task: task.kind,
-      code,
+      code: error.code,
       wait_ms: Math.round(waitMs),
     });
   });

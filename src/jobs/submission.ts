@@ -112,11 +112,21 @@ export async function begin(tx: Transaction, context: Context): Promise<void> {
       name: target.name,
       resource: target.service.resource,
       limit: target.enqueuedTokens,
+      statedLimit: null,
       learnedLimit: null,
+      probedLimit: null,
+      othersTokens: 0,
+      othersFiles: 0,
+      maxFiles: target.service.dialect.maxFiles,
+      deployment: target.deployment,
+      credential: target.credential?.() ?? null,
       retryAt: 0,
+      failingSince: null,
+      restUntil: 0,
       drained: null,
     });
     await tx.putTask('grant', target.name, now);
+    await tx.putTask('survey', target.service.resource, now);
   }
   await tx.putTask('retry', 'job', now);
   await tx.putTask('finish', 'job', now);

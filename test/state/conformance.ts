@@ -18,6 +18,7 @@ const JOB: Omit<JobRow, 'version'> = {
   planned: false,
   cancelRequested: false,
   rounds: 0,
+  sample: null,
   pause: null,
 };
 
@@ -64,8 +65,17 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
         name: 'default',
         resource: 'https://x',
         limit: 5_000_000_000,
+        statedLimit: 6,
         learnedLimit: 7,
+        probedLimit: null,
+        othersTokens: 3,
+        othersFiles: 4,
+        maxFiles: 500,
+        deployment: 'd',
+        credential: 'a key',
         retryAt: 8,
+        failingSince: 9,
+        restUntil: 10,
         drained: 'why',
       };
       const batch = {

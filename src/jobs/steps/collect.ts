@@ -8,6 +8,7 @@ import { type JoinSummary, joinShard } from '../../join/join-shard.ts';
 import { drain } from '../attempts.ts';
 import { type Context, jobRow, log, type Step, targetNamed } from '../context.ts';
 import { type Fetched, fetchFile } from '../download.ts';
+import { isGivenUp, LOST } from '../given-up.ts';
 import { isGone, missed } from '../missing.ts';
 import { outputReaderOf } from '../output-reader.ts';
 
@@ -16,6 +17,7 @@ const TARGET_CODES: ReadonlySet<string> = new Set([
   'model_not_found',
   'invalid_deployment_type',
   'DeploymentNotFound',
+  'target_lost',
 ]);
 
 /**
@@ -142,7 +144,7 @@ async function fetchAnswers(
     try {
       files[which] = await fetchFile(service, id, path, signal);
     } catch (error) {
-      if (!isGone(error)) throw error;
+      if (!isGone(error) && !(await isLost(context, shard, error))) throw error;
       await rm(path, { force: true });
       troubles.push(`${which}_gone`);
     }
@@ -162,6 +164,13 @@ async function fetchAnswers(
     error: files.error?.path ?? null,
     trouble: troubles.length === 0 ? null : troubles.join(' '),
   };
+}
+
+/** Whether the answers lie at a target that does not come back. */
+async function isLost(context: Context, { target }: Shard, error: unknown): Promise<boolean> {
+  const rows = await context.store.read((tx) => tx.targets());
+  const row = rows.find(({ name }) => name === target);
+  return row?.drained?.startsWith(LOST) === true && isGivenUp(row, error);
 }
 
 function filesOf(batch: BatchRow): ['output' | 'error', string][] {

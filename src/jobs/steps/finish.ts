@@ -1,9 +1,10 @@
-import { MillraceError } from '../../core/errors.ts';
+import { errorCode, MillraceError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type { Partition, ShardState } from '../../core/job.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Reader, Totals, Transaction } from '../../core/store.ts';
 import { type Context, jobRow, log, type Step } from '../context.ts';
+import { isGivenUp } from '../given-up.ts';
 import { batchesSince, CLOCK_SKEW_MS, ownerOf } from '../listing.ts';
 import { deleteOrphans } from '../orphans.ts';
 import { stray } from './poll.ts';
@@ -72,15 +73,27 @@ async function inspect(context: Context, signal: AbortSignal): Promise<void> {
   }
   const { createdAt } = await context.store.read(jobRow);
   for (const [resource, service] of services) {
-    const list = service.listBatches(signal);
-    for await (const batch of batchesSince(list, createdAt - CLOCK_SKEW_MS)) {
-      if (ownerOf(context, batch) === null) continue;
-      await context.store.transaction((tx) =>
-        recordStray(tx, context, batch, names.get(resource) ?? ''),
-      );
+    const target = names.get(resource) ?? '';
+    try {
+      const list = service.listBatches(signal);
+      for await (const batch of batchesSince(list, createdAt - CLOCK_SKEW_MS)) {
+        if (ownerOf(context, batch) === null) continue;
+        await context.store.transaction((tx) => recordStray(tx, context, batch, target));
+      }
+      await deleteOrphans(context, service, signal);
+    } catch (error) {
+      await leaveOut(context, resource, error);
     }
-    await deleteOrphans(context, service, signal);
   }
+}
+
+/** A resource that is lost, or that refuses us, cannot be inspected: the log says so. */
+async function leaveOut(context: Context, resource: string, error: unknown): Promise<void> {
+  await context.store.transaction(async (tx) => {
+    const rows = (await tx.targets()).filter((row) => row.resource === resource);
+    if (!rows.every((row) => isGivenUp(row, error))) throw error;
+    await log(tx, context, 'not_inspected', resource, { code: errorCode(error) ?? '' });
+  });
 }
 
 async function recordStray(

@@ -2,7 +2,7 @@ import { type BatchObject, TERMINAL_STATUSES } from '../../core/batch.ts';
 import { MillraceError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type { BatchRow, Shard, ShardState } from '../../core/job.ts';
-import type { BatchService } from '../../core/service.ts';
+import type { BatchService, Target } from '../../core/service.ts';
 import type { Transaction } from '../../core/store.ts';
 import { backOff, recoverLimit } from '../attempts.ts';
 import { type Context, jobRow, log, type Step, targetNamed, targetsOf } from '../context.ts';
@@ -28,7 +28,7 @@ export const poll: Step = async (context, task, signal) => {
   const live = await context.store.read(async (tx) =>
     (await tx.batches({ live: true })).filter(({ target }) => names.has(target)),
   );
-  const { seen, unseen } = await look(context, first.service, live, signal);
+  const { seen, unseen, others } = await look(context, first.service, live, signal);
   failpoint('poll.listed');
   await context.store.transaction(async (tx) => {
     // A wish that was put meanwhile is fulfilled too: every one is for a poll interval later, and is
@@ -36,6 +36,7 @@ export const poll: Step = async (context, task, signal) => {
     const wish = (await tx.tasks()).find(({ kind, id }) => kind === 'poll' && id === task.id);
     await tx.doneTask(wish ?? task);
     for (const batch of seen) await observe(tx, context, batch, first.name);
+    await countOthers(tx, targets, others);
     for (const id of unseen) await overlook(tx, context, id);
     const left = (await tx.batches({ live: true })).filter(({ target }) => names.has(target));
     // Tokens came back, of bound batches or of strays: somebody may wait for them.
@@ -66,15 +67,17 @@ async function look(
   service: BatchService,
   live: readonly BatchRow[],
   signal: AbortSignal,
-): Promise<{ seen: BatchObject[]; unseen: string[] }> {
+): Promise<{ seen: BatchObject[]; unseen: string[]; others: number }> {
   const wanted = new Set(live.map(({ id }) => id));
   const seen: BatchObject[] = [];
-  if (live.length === 0) return { seen, unseen: [] };
+  let others = 0;
+  if (live.length === 0) return { seen, unseen: [], others };
   // A duplicate of a batch is at most a grace older than the one that is bound.
   const oldest = Math.min(...live.map(({ createdAt }) => createdAt));
   const since = oldest - context.settings.submitGraceMs - CLOCK_SKEW_MS;
   for await (const batch of batchesSince(service.listBatches(signal), since)) {
     if (wanted.delete(batch.id) || ownerOf(context, batch) !== null) seen.push(batch);
+    else if (!TERMINAL_STATUSES.has(batch.status)) others += batch.counts.total ?? 0;
   }
   const unseen: string[] = [];
   for (const id of wanted) {
@@ -85,7 +88,28 @@ async function look(
       unseen.push(id);
     }
   }
-  return { seen, unseen };
+  return { seen, unseen, others };
+}
+
+/**
+ * Live batches of others take quota too. A list shows their requests, not their tokens, and not
+ * always their deployment: they are taken to be as large as ours, and to be where ours are. Headers
+ * that tell of the deployment's own queue are better, and are kept.
+ */
+async function countOthers(
+  tx: Transaction,
+  targets: readonly Target[],
+  requests: number,
+): Promise<void> {
+  const totals = await tx.totals();
+  const mean = totals.requests === 0 ? 0 : totals.tokens / totals.requests;
+  for (const { name, service } of targets) {
+    const row = (await tx.targets()).find((one) => one.name === name);
+    const othersTokens = Math.ceil(requests * mean * service.dialect.enqueuedTokenFactor);
+    if (row === undefined || row.statedLimit !== null) continue;
+    if (row.othersTokens === othersTokens) continue;
+    await tx.updateTarget(name, row.version, { othersTokens });
+  }
 }
 
 /**
@@ -100,16 +124,27 @@ async function overlook(tx: Transaction, context: Context, id: string): Promise<
   const waited = awaited
     ? await missed(tx, context, shard, 'batch_not_found', { batch: id })
     : { over: isPatienceOver(context, batch.createdAt, 'batch_not_found'), shard };
-  if (!waited.over) return;
-  const error = { code: 'batch_not_found', message: 'the service knows it no more' };
+  if (waited.over) await lose(tx, context, batch, 'batch_not_found');
+}
+
+/** Takes a batch that nothing is heard of any more for failed without answers. */
+export async function lose(
+  tx: Transaction,
+  context: Context,
+  batch: BatchRow,
+  code: string,
+): Promise<void> {
+  const message = 'the service knows it no more, or is not to be reached';
   const row: BatchRow = {
     ...batch,
     status: 'failed',
     endedAt: context.clock.now(),
-    errors: [{ ...error, line: null, param: null }],
+    errors: [{ code, message, line: null, param: null }],
   };
   await tx.putBatch(row);
-  if (awaited) await ended(tx, context, waited.shard, row);
+  const shard = await tx.shard(batch.shard);
+  const awaited = batch.bound && shard?.batchId === batch.id && IN_SERVICE.includes(shard.state);
+  if (awaited) await ended(tx, context, shard, row);
 }
 
 async function observe(
@@ -176,7 +211,7 @@ async function ended(
   await tx.updateHold(shard.name, shard.attempt, { releasedAt: now });
   await tx.moveShard(shard.name, shard.version, { state: 'ended', note: null });
   await tx.putTask('collect', shard.name, now);
-  await recoverLimit(tx, target);
+  await recoverLimit(tx, target, context);
   for (const name of context.targets.keys()) await tx.putTask('grant', name, now);
 }
 

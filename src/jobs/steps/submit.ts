@@ -7,6 +7,7 @@ import { backOff, bind, drain, putBack } from '../attempts.ts';
 import { type Context, jobRow, log, mayGoOut, type Step, targetNamed } from '../context.ts';
 import { batchesSince, batchMetadata, CLOCK_SKEW_MS, isBatchOf } from '../listing.ts';
 import { isGone, missed } from '../missing.ts';
+import { readQueue } from '../quota.ts';
 
 /** Of the poll interval: how often an uploaded file, or a lost batch, is asked for. */
 const ASK_AGAIN = 1 / 12; // 5 s at the default of 60 s
@@ -23,6 +24,8 @@ export const submit: Step = async (context, task, signal) => {
   const shard = await context.store.read((tx) => tx.shard(task.id));
   if (shard?.state === 'uploaded') {
     const target = targetNamed(context, shard.target);
+    // Asked before the service is: a target that is left alone may not answer.
+    if (await withdrawn(context, task, shard)) return;
     if (await fileIsReady(context, task, shard, target, signal)) {
       await create(context, task, shard, target, signal);
     }
@@ -36,6 +39,17 @@ export const submit: Step = async (context, task, signal) => {
 };
 
 type SubmitTask = Parameters<Step>[1];
+
+/** Puts the shard back when its attempt is not to go out any more. */
+async function withdrawn(context: Context, task: SubmitTask, shard: Shard): Promise<boolean> {
+  return context.store.transaction(async (tx) => {
+    const job = await jobRow(tx);
+    if (await mayGoOut(tx, context, job, shard)) return false;
+    await tx.doneTask(task);
+    await putBack(tx, context, shard, { code: job.state, readyAt: 0 });
+    return true;
+  });
+}
 
 async function fileIsReady(
   context: Context,
@@ -140,7 +154,7 @@ async function create(
 ): Promise<void> {
   const begun = await context.store.transaction(async (tx) => {
     const job = await jobRow(tx);
-    if (!(await mayGoOut(tx, job, shard))) {
+    if (!(await mayGoOut(tx, context, job, shard))) {
       await tx.doneTask(task);
       await putBack(tx, context, shard, { code: job.state, readyAt: 0 });
       return null;
@@ -155,7 +169,7 @@ async function create(
   const { moved, endpoint } = begun;
   try {
     failpoint('create.before');
-    const { batch } = await target.service.createBatch(
+    const { batch, queue } = await target.service.createBatch(
       {
         inputFileId: fileIdOf(moved),
         endpoint,
@@ -167,6 +181,7 @@ async function create(
     await context.store.transaction(async (tx) => {
       await tx.doneTask(task);
       await bind(tx, context, moved, target, batch);
+      await readQueue(tx, target, queue);
     });
   } catch (error) {
     if (!(error instanceof ServiceError) || error.outcome === 'unknown') throw error;

@@ -1,8 +1,10 @@
 import { TERMINAL_STATUSES } from '../../core/batch.ts';
+import { errorCode } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type { BatchRow, Hold } from '../../core/job.ts';
 import type { Target } from '../../core/service.ts';
 import { type Context, log, type Step, targetsOf } from '../context.ts';
+import { isGivenUp } from '../given-up.ts';
 import { refusalOf } from '../refusal.ts';
 
 /**
@@ -21,10 +23,11 @@ export const sweep: Step = async (context, task, signal) => {
     return;
   }
   failpoint('sweep.before');
-  const refusal =
+  const call =
     work.batch !== undefined
-      ? await refusalOf(service.cancelBatch(work.batch.id, signal))
-      : await refusalOf(service.deleteFile(work.fileId, signal));
+      ? service.cancelBatch(work.batch.id, signal)
+      : service.deleteFile(work.fileId, signal);
+  const refusal = await refusalOf(call).catch((error) => givenUp(context, targets, error));
   failpoint(work.batch === undefined ? 'sweep.deleted' : 'sweep.cancelled');
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
@@ -49,6 +52,18 @@ export const sweep: Step = async (context, task, signal) => {
     await tx.putTask('sweep', task.id, now);
   });
 };
+
+/** What cannot be put in order at a target that is lost, or that refuses us, stays as it is. */
+async function givenUp(
+  context: Context,
+  targets: readonly Target[],
+  error: unknown,
+): Promise<string> {
+  const rows = await context.store.read((tx) => tx.targets());
+  const own = rows.filter(({ name }) => targets.some((target) => target.name === name));
+  if (own.every((row) => isGivenUp(row, error))) return errorCode(error) ?? 'refused';
+  throw error;
+}
 
 type Work = { batch: BatchRow } | { batch?: undefined; hold: Hold; fileId: string };
 

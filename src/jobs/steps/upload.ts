@@ -26,7 +26,7 @@ export const upload: Step = async (context, task, signal) => {
       return null;
     }
     const job = await jobRow(tx);
-    if (!(await mayGoOut(tx, job, shard))) {
+    if (!(await mayGoOut(tx, context, job, shard))) {
       await tx.doneTask(task);
       await putBack(tx, context, shard, { code: job.state, readyAt: 0 });
       return null;

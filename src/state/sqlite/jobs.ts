@@ -12,6 +12,7 @@ const JOB: Columns<JobRow> = {
   planned: 'boolean',
   cancelRequested: 'boolean',
   rounds: 'integer',
+  sample: 'json',
   pause: 'text',
   version: 'integer',
 };

@@ -60,6 +60,18 @@ const MIGRATIONS: readonly string[] = [
     subject TEXT NOT NULL, detail TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE targets ADD COLUMN stated_limit INTEGER;
+  ALTER TABLE targets ADD COLUMN probed_limit INTEGER;
+  ALTER TABLE targets ADD COLUMN others_tokens INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE targets ADD COLUMN others_files INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE targets ADD COLUMN max_files INTEGER NOT NULL DEFAULT 500;
+  ALTER TABLE targets ADD COLUMN deployment TEXT;
+  ALTER TABLE targets ADD COLUMN credential TEXT;
+  ALTER TABLE targets ADD COLUMN failing_since INTEGER;
+  ALTER TABLE targets ADD COLUMN rest_until INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE job ADD COLUMN sample TEXT;
+  `,
 ];
 
 /** The version that this release writes. */
