@@ -2,7 +2,7 @@ import type { ServiceError } from '../core/errors.ts';
 import type { Shard, TargetRow, Task, TaskKind } from '../core/job.ts';
 import type { Reader, Transaction } from '../core/store.ts';
 import { drain, putBack } from './attempts.ts';
-import { type Context, isHealthyElsewhere, log, targetsOf } from './context.ts';
+import { type Context, isHealthyElsewhere, jobRow, log, targetsOf } from './context.ts';
 import { LOST } from './given-up.ts';
 import { lose } from './steps/poll.ts';
 
@@ -79,7 +79,8 @@ export async function passOver(
     await drain(tx, context, target, `${error.code}: ${error.message}`);
     for (const other of others) await tx.putTask('grant', other, context.clock.now());
   }
-  return isWorkElsewhere(await tx.shards(), names);
+  const { state } = await jobRow(tx);
+  return state === 'preparing' || isWorkElsewhere(await tx.shards(), names);
 }
 
 /** Ends what runs at a target that does not come back; its rows go to the others. */

@@ -1,3 +1,4 @@
+import { ServiceError } from '../../core/errors.ts';
 import { log, type Step, targetsOf } from '../context.ts';
 import { deleteOrphans } from '../orphans.ts';
 
@@ -12,7 +13,15 @@ export const survey: Step = async (context, task, signal) => {
     await context.store.transaction((tx) => tx.doneTask(task));
     return;
   }
-  const { others } = await deleteOrphans(context, service, signal);
+  let others: number;
+  try {
+    ({ others } = await deleteOrphans(context, service, signal));
+  } catch (error) {
+    // Whether it is refused there will be told by the call that is needed.
+    if (!(error instanceof ServiceError) || error.retryable) throw error;
+    await context.store.transaction((tx) => tx.doneTask(task));
+    return;
+  }
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const rows = await tx.targets();

@@ -1,0 +1,213 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { Target } from '../../src/core/service.ts';
+import type { Emulator, TransitionEntry } from '../../src/emulator/index.ts';
+import { openJob } from '../../src/jobs/job.ts';
+import { runBatchJob } from '../../src/jobs/run.ts';
+import type { JobStatus } from '../../src/jobs/status.ts';
+import { azureOpenAI } from '../../src/service/targets.ts';
+import { reviews, service, temporaryDirectory } from '../jobs/helpers.ts';
+
+// Several targets in one job: how they are filled, and what becomes of what one of them fails.
+
+const FAST = { pollIntervalMs: 20, submitGraceMs: 200 };
+const request = { kind: 'prompt', model: 'm', prompt: 'Label: {{text}}' } as const;
+const QUICK_RETRY = { tries: 2, baseMs: 1, maxMs: 2 };
+
+function target(
+  emulator: Emulator,
+  name: string,
+  options: { enqueuedTokens?: number; weight?: number; apiKey?: string; deployment?: string } = {},
+): Target {
+  return azureOpenAI({
+    name,
+    endpoint: emulator.url,
+    apiKey: emulator.key,
+    deployment: `label-${name}`,
+    retry: QUICK_RETRY,
+    timeoutMs: 2000,
+    ...options,
+  });
+}
+
+/** The most tokens that were charged at one time, as the service's own log has it. */
+function mostCharged(log: readonly TransitionEntry[]): number {
+  const live = new Map<string, number>();
+  let most = 0;
+  for (const { kind, id, to, detail } of log) {
+    if (kind !== 'batch') continue;
+    if (to === 'validating') live.set(id, Number(detail.tokens));
+    if (/^(completed|failed|expired|cancelled)$/.test(to)) live.delete(id);
+    most = Math.max(
+      most,
+      [...live.values()].reduce((sum, tokens) => sum + tokens, 0),
+    );
+  }
+  return most;
+}
+
+function made(emulator: Emulator): TransitionEntry[] {
+  return emulator.eventLog().filter(({ kind, from }) => kind === 'batch' && from === null);
+}
+
+async function runAt(
+  service: readonly Target[],
+  options: { records?: number; onProgress?: (status: JobStatus) => void; maxRequests?: number },
+) {
+  const dir = await temporaryDirectory();
+  const out = join(dir, 'out.ndjson');
+  const { records = 300, maxRequests = 20, onProgress } = options;
+  const path = join(dir, 'pool.job');
+  const status = await runBatchJob({
+    ...FAST,
+    job: path,
+    source: reviews(records),
+    request,
+    baseModel: 'gpt-4o',
+    limits: { maxRequests },
+    service,
+    sink: out,
+    onProgress,
+  });
+  const rows = (await readFile(out, 'utf8')).trim().split('\n');
+  const read = rows.map((row) => JSON.parse(row) as { ordinal: number; status: string });
+  // I1: every record once, in order.
+  expect(read.map(({ ordinal }) => ordinal)).toEqual(Array.from({ length: records }, (_, n) => n));
+  const job = await openJob(path, { mode: 'open' });
+  const { targets, events, holds } = await job.store.read(async (tx) => ({
+    targets: new Map((await tx.targets()).map((row) => [row.name, row])),
+    events: await tx.events(0, 10_000),
+    holds: await tx.openHolds(),
+  }));
+  await job.close();
+  return { status, targets, events, holds };
+}
+
+it('fills targets in proportion to quota and weight, each with its own deployment', async () => {
+  const [small, large] = [await service({ speed: 3000 }), await service({ speed: 3000 })];
+  const { status } = await runAt(
+    [
+      target(small, 'small', { enqueuedTokens: 6000 }),
+      target(large, 'large', { enqueuedTokens: 9000, weight: 2 }),
+    ],
+    {},
+  );
+  expect(status).toMatchObject({ state: 'finished', ok: 300 });
+  expect(mostCharged(small.eventLog())).toBeLessThanOrEqual(6000);
+  expect(mostCharged(large.eventLog())).toBeLessThanOrEqual(9000);
+  const [few, many] = [made(small).length, made(large).length];
+  expect(few).toBeGreaterThan(0);
+  expect(many).toBeGreaterThan(few);
+  expect(new Set(made(small).map(({ detail }) => detail.deployment))).toEqual(
+    new Set(['label-small']),
+  );
+});
+
+it('ends with every row once when one of three dies half-way', async () => {
+  const quotas = { one: 8000, two: 12_000, three: 20_000 };
+  const emulators = {
+    one: await service({ enqueuedTokens: quotas.one, speed: 1000 }),
+    two: await service({ enqueuedTokens: quotas.two, speed: 1000 }),
+    three: await service({ enqueuedTokens: quotas.three, speed: 1000 }),
+  };
+  const names = ['one', 'two', 'three'] as const;
+  const targets = names.map((name) =>
+    target(emulators[name], name, { enqueuedTokens: quotas[name] }),
+  );
+  let dead: Promise<void> | undefined;
+  const {
+    status,
+    events,
+    targets: rows,
+  } = await runAt(targets, {
+    records: 600,
+    onProgress: () => {
+      // Once some of its batches are over and others are under way.
+      const over = emulators.three.eventLog().some(({ to }) => to === 'completed');
+      if (over) dead ??= emulators.three.close();
+    },
+  });
+  await dead;
+  expect(dead).toBeDefined();
+  expect(status).toMatchObject({ state: 'finished', ok: 600, failed: 0 });
+  expect(rows.get('three')?.drained).toMatch(/^target_lost/);
+  for (const name of names) {
+    expect(mostCharged(emulators[name].eventLog()), name).toBeLessThanOrEqual(quotas[name]);
+    expect(made(emulators[name]).length, name).toBeGreaterThan(0);
+  }
+  expect(events.map(({ type }) => type)).toContain('resting');
+  expect(events.map(({ type }) => type)).toContain('not_inspected');
+  const ids = made(emulators.one).map(({ detail }) => detail.metadata as Record<string, string>);
+  const attempts = ids.map((one) => `${one.millrace_shard}.${one.millrace_attempt}`);
+  expect(new Set(attempts).size).toBe(attempts.length);
+}, 60_000);
+
+it.each([
+  [
+    'a key that is refused',
+    (emulator: Emulator) => target(emulator, 'bad', { apiKey: 'wrong' }),
+    /401/,
+  ],
+  [
+    'a deployment that is not there',
+    (emulator: Emulator) => target(emulator, 'bad', { deployment: 'gone' }),
+    /model_not_found/,
+  ],
+])('sends to the others after %s', async (_, bad, reason) => {
+  const broken = await service({ deployments: ['label-bad'] });
+  const sound = await service();
+  const { status, targets, holds } = await runAt([bad(broken), target(sound, 'sound')], {
+    records: 100,
+  });
+  expect(status).toMatchObject({ state: 'finished', ok: 100 });
+  expect(targets.get('bad')?.drained).toMatch(reason);
+  expect(targets.get('sound')?.drained).toBeNull();
+  expect(holds.filter(({ releasedAt }) => releasedAt === null)).toEqual([]);
+});
+
+it('leaves a target alone that answers nothing but 500, and goes back to it', async () => {
+  const ill = await service({
+    speed: 3000,
+    faults: { rules: [{ on: '*', do: 'answer', status: 500 }] },
+  });
+  const sound = await service({ speed: 3000 });
+  let well: Promise<void> | undefined;
+  const { status, targets, events } = await runAt(
+    [
+      target(ill, 'ill', { enqueuedTokens: 20_000 }),
+      target(sound, 'sound', { enqueuedTokens: 6000 }),
+    ],
+    {
+      records: 600,
+      onProgress: ({ ok }) => {
+        if (ok > 100) well ??= ill.setFaults({});
+      },
+    },
+  );
+  await well;
+  expect(status).toMatchObject({ state: 'finished', ok: 600 });
+  expect(events.some(({ type, subject }) => type === 'resting' && subject === 'ill')).toBe(true);
+  expect(made(ill).length).toBeGreaterThan(0);
+  expect(targets.get('ill')).toMatchObject({ drained: null, failingSince: null });
+}, 60_000);
+
+it('ends with the reason when the last target refuses, and goes on when it is mended', async () => {
+  const dir = await temporaryDirectory();
+  const [one, two] = [await service(), await service()];
+  const path = join(dir, 'refused.job');
+  const run = (apiKey?: string) =>
+    runBatchJob({
+      ...FAST,
+      job: path,
+      source: reviews(40),
+      request,
+      baseModel: 'gpt-4o',
+      limits: { maxRequests: 10 },
+      service: ['one', 'two'].map((name, at) =>
+        target([one, two][at]!, name, apiKey === undefined ? {} : { apiKey }),
+      ),
+    });
+  await expect(run('wrong')).rejects.toMatchObject({ status: 401 });
+  expect(await run()).toMatchObject({ state: 'finished', ok: 40 });
+});
