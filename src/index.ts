@@ -53,6 +53,7 @@ export type { LimitOptions } from './shards/limits.ts';
 // Services: where the batches run.
 
 export type { BatchService, Target, TokenCredential } from './core/service.ts';
+export type { BlobOptions } from './service/blob/options.ts';
 export { type AzureOptions, azureOpenAI, type OpenAIOptions, openAI } from './service/targets.ts';
 
 // Submission: shards to batches, and what has come of them.

@@ -12,7 +12,7 @@ import type { ServiceFlags } from './options/service.ts';
  */
 export type Remembered = OutputFlags &
   QuotaFlags &
-  Omit<ServiceFlags, 'service'> & {
+  Omit<ServiceFlags, 'service' | 'blobContainer'> & {
     /** Only whether it was the local one: a key is never sent to an address that a file names. */
     service?: 'local';
   };

@@ -16,7 +16,8 @@ export interface OpenService {
 }
 
 /** What a run is told of its service: the flags, over what the job remembers. */
-export type ServiceWish = Omit<Remembered, 'service'> & Pick<ServiceFlags, 'service'>;
+export type ServiceWish = Omit<Remembered, 'service'> &
+  Pick<ServiceFlags, 'service' | 'blobContainer'>;
 
 /** Flags that were given win over those of the run before. */
 export function wishOf(
@@ -44,6 +45,7 @@ export async function remoteService(wish: ServiceWish): Promise<OpenService | nu
     auth: wish.auth,
     apiVersion: wish.apiVersion,
     enqueuedTokens: wish.enqueuedTokens,
+    blobContainer: wish.blobContainer,
   });
   return { targets: [target], local: false, close: () => target.service.close() };
 }
@@ -65,10 +67,15 @@ export function checkResource(
   const before = known[0];
   const now = targets[0]?.service.resource;
   if (before === undefined || now === undefined || before === now) return;
+  const [address, container] = before.split(' with ');
+  const other =
+    container === undefined ? 'leave out --blob-container' : `add --blob-container ${container}`;
   const how =
     before === LOCAL_RESOURCE
       ? 'add --service local'
-      : `set AZURE_OPENAI_ENDPOINT or --service to ${before}`;
+      : now.split(' with ')[0] === address
+        ? other
+        : `set AZURE_OPENAI_ENDPOINT or --service to ${address}${container === undefined ? '' : ` and ${other}`}`;
   throw new UsageError(
     `this job's batches are at ${before}, not at ${now}: ${how}, or begin another --job directory`,
   );

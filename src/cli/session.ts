@@ -161,9 +161,13 @@ async function goOn(job: Job, wish: ServiceWish): Promise<string> {
 
 const STOPPED = 'stopped at a safe point, nothing is lost';
 
-/** The flag that a later command needs: an address is not remembered, as keys go to it. */
-export function serviceWords({ service }: ServiceWish): string {
-  return service === undefined || service === 'local' ? '' : ` --service ${shellWord(service)}`;
+/** The flags that a later command needs: an address is not remembered, as keys go to it. */
+export function serviceWords({ service, blobContainer }: ServiceWish): string {
+  const named =
+    service === undefined || service === 'local' ? '' : ` --service ${shellWord(service)}`;
+  return (
+    named + (blobContainer === undefined ? '' : ` --blob-container ${shellWord(blobContainer)}`)
+  );
 }
 
 /** The job's directory as one would type it. */

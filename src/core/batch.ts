@@ -31,6 +31,7 @@ export interface BatchObject {
   readonly status: BatchStatus;
   /** Null when the service left it out. */
   readonly endpoint: string | null;
+  /** The id of a file, or the URL of a blob; so are the two below. */
   readonly inputFileId: string | null;
   /** Null for null, absent and empty string alike. */
   readonly outputFileId: string | null;

@@ -25,7 +25,7 @@ export function batchMetadata(context: Context, shard: Shard): Record<string, st
 
 /** Whether the batch was made for this attempt: by input file first, by metadata second. */
 export function isBatchOf(context: Context, shard: Shard, batch: BatchObject): boolean {
-  if (batch.inputFileId !== null && batch.inputFileId === shard.fileId) return true;
+  if (batch.inputFileId !== null && nameIn(batch.inputFileId) === nameIn(shard.fileId)) return true;
   const wanted = batchMetadata(context, shard);
   return Object.entries(wanted).every(([key, value]) => batch.metadata[key] === value);
 }
@@ -66,11 +66,22 @@ export function ownerOfFile(name: string): Owner | null {
   return { job, shard, attempt: Number(attempt) };
 }
 
-/** The job and attempt that a batch's metadata names, or null for one that no millrace made. */
-export function ownerOfBatch({ metadata }: BatchObject): Owner | null {
+/**
+ * The job and attempt that a batch's metadata names, or its input where that is a blob: batches of
+ * blobs have no metadata, and a blob's URL ends in the file's name. Null for one that no millrace made.
+ */
+export function ownerOfBatch({ metadata, inputFileId }: BatchObject): Owner | null {
   const { millrace_job: job, millrace_shard: shard, millrace_attempt: attempt } = metadata;
-  if (job === undefined || shard === undefined) return null;
+  if (job === undefined || shard === undefined) return ownerOfFile(nameIn(inputFileId) ?? '');
   return { job, shard, attempt: Number(attempt) };
+}
+
+/**
+ * What tells one input from another: a file's id, or the name at the end of a blob's URL, of which the
+ * service may write the rest otherwise than we did.
+ */
+function nameIn(input: string | null): string | undefined {
+  return input?.slice(input.lastIndexOf('/') + 1);
 }
 
 /**

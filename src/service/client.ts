@@ -105,16 +105,24 @@ export class BatchClient implements BatchService {
     }
   }
 
-  async createBatch(batch: NewBatch, signal?: AbortSignal): Promise<CreatedBatch> {
+  /** With an `outputFolder`, the input is a blob: its id is a URL, and metadata is not taken. */
+  async createBatch(
+    batch: NewBatch & { readonly outputFolder?: string },
+    signal?: AbortSignal,
+  ): Promise<CreatedBatch> {
+    const { inputFileId, metadata, outputFolder } = batch;
+    const from =
+      outputFolder === undefined
+        ? { input_file_id: inputFileId, metadata }
+        : { input_file_id: null, input_blob: inputFileId, output_folder: { url: outputFolder } };
     return await this.#transport.run(
       {
         method: 'POST',
         path: '/batches',
         json: {
-          input_file_id: batch.inputFileId,
+          ...from,
           endpoint: this.#dialect.endpointPrefix + batch.endpoint,
           completion_window: '24h',
-          metadata: batch.metadata,
         },
         repeat: 'once',
       },

@@ -94,7 +94,8 @@ const LASTING: ReadonlySet<string> = new Set([
   'AggregateAuthenticationError',
 ]);
 
-function authFailed(cause: unknown): ServiceError {
+/** The failure of a token that could not be got; `retryable` unless it is known that no waiting heals it. */
+export function authFailed(cause: unknown): ServiceError {
   const name = cause instanceof Error ? cause.name : '';
   const status =
     typeof cause === 'object' && cause !== null && 'statusCode' in cause ? cause.statusCode : 0;

@@ -38,8 +38,9 @@ export function emptyDownload(offset: number): Download {
 
 async function* none(): AsyncGenerator<Uint8Array> {}
 
-async function* blocks(
-  answer: Answer,
+/** A body in blocks of a good size, cut off when nothing comes for too long: then `download_cut`. */
+export async function* blocks(
+  answer: Pick<Answer, 'call' | 'status' | 'body' | 'deadline' | 'destroy'>,
   length: number | null,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
@@ -82,7 +83,12 @@ async function* blocks(
   }
 }
 
-function cut(answer: Answer, read: number, length: number | null, cause: unknown): ServiceError {
+function cut(
+  answer: Parameters<typeof blocks>[0],
+  read: number,
+  length: number | null,
+  cause: unknown,
+): ServiceError {
   const of = length === null ? '' : ` of ${length}`;
   const why = answer.deadline.expired ? 'nothing came for too long' : shorten(errorMessage(cause));
   return new ServiceError(

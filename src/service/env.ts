@@ -1,5 +1,7 @@
 import { UsageError } from '../core/errors.ts';
 import type { Target } from '../core/service.ts';
+import { loadStorage } from './blob/connect.ts';
+import type { BlobOptions } from './blob/options.ts';
 import { loadCredential } from './credentials.ts';
 import { cloudOf, parseEndpoint } from './endpoint.ts';
 import type { CommonOptions } from './targets.ts';
@@ -16,14 +18,17 @@ export interface ServiceSettings extends CommonOptions {
   /** Default: OPENAI_API_VERSION, else the dialect's own. */
   apiVersion?: string | undefined;
   deployment?: string | undefined;
+  /** URL of a container for input and output by Blob storage. Default: the service's own files. */
+  blobContainer?: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The target that settings and environment name. Reads AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY
- * and OPENAI_API_VERSION, for OpenAI's own API OPENAI_API_KEY. Throws a UsageError that says what
- * to set.
+ * and OPENAI_API_VERSION, for OpenAI's own API OPENAI_API_KEY; for a container
+ * AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN. Throws a UsageError that says what to
+ * set.
  */
 export async function serviceFromEnv(
   settings: ServiceSettings,
@@ -37,8 +42,11 @@ export async function serviceFromEnv(
     );
   }
   const endpoint = parseEndpoint(address);
-  const { service: _service, auth, apiVersion: version, ...common } = settings;
+  const { service: _service, auth, apiVersion: version, blobContainer, ...common } = settings;
   if (endpoint.dialect.name === 'openai') {
+    if (blobContainer !== undefined) {
+      throw new UsageError(`--blob-container is for Azure; ${endpoint.origin} takes files`);
+    }
     if (auth !== undefined && auth !== 'key') {
       throw new UsageError(`--auth ${auth} is for Azure; ${endpoint.origin} takes a key`);
     }
@@ -47,15 +55,24 @@ export async function serviceFromEnv(
   }
   const apiVersion =
     version ?? (endpoint.dialect.apiVersion === null ? undefined : set(env.OPENAI_API_VERSION));
+  const blob = blobContainer === undefined ? undefined : await blobFrom(blobContainer, env);
   // A person's own token is not sent to a server on this machine unless that is asked for.
   const keyed = endpoint.loopback || set(env.AZURE_OPENAI_API_KEY) !== undefined;
   const kind = auth ?? (keyed ? 'key' : 'default');
   if (kind === 'key') {
     const apiKey = wanted('AZURE_OPENAI_API_KEY', env, endpoint.origin);
-    return azureOpenAI({ ...common, endpoint: address, apiVersion, apiKey });
+    return azureOpenAI({ ...common, endpoint: address, apiVersion, apiKey, blob });
   }
   const credential = await loadCredential(kind, cloudOf(endpoint.origin));
-  return azureOpenAI({ ...common, endpoint: address, apiVersion, credential });
+  return azureOpenAI({ ...common, endpoint: address, apiVersion, credential, blob });
+}
+
+/** A container, and what the environment holds to open it; else the credential of the resource does. */
+async function blobFrom(container: string, env: Environment): Promise<BlobOptions> {
+  await loadStorage();
+  const connectionString = set(env.AZURE_STORAGE_CONNECTION_STRING);
+  const sasToken = set(env.AZURE_STORAGE_SAS_TOKEN);
+  return { container, connectionString, sasToken };
 }
 
 function wanted(name: string, env: Environment, origin: string): string {

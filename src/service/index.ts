@@ -1,3 +1,4 @@
+export type { BlobOptions } from './blob/options.ts';
 export type { CredentialKind } from './credentials.ts';
 export { loadCredential } from './credentials.ts';
 export type { ServiceDialect } from './dialects.ts';

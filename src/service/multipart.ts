@@ -42,7 +42,8 @@ export function multipart(
   };
 }
 
-function wrongLength(upload: Upload, found: string): MillraceError {
+/** A file that is not as long as it was announced. */
+export function wrongLength(upload: Upload, found: string): MillraceError {
   return new MillraceError(
     'upload_length',
     `${upload.name} was announced with ${upload.bytes} bytes and gave ${found}: the file was changed ` +

@@ -5,6 +5,10 @@ import { UsageError } from '../core/errors.ts';
 import type { RetryPolicy } from '../core/retry.ts';
 import { DEFAULT_RETRY } from '../core/retry.ts';
 import type { Target, TokenCredential } from '../core/service.ts';
+import { BlobBatchClient } from './blob/client.ts';
+import { accessOf, type BlobOptions, blobApiVersion } from './blob/options.ts';
+import { parsePlace } from './blob/place.ts';
+import { BlobStore } from './blob/store.ts';
 import { BatchClient } from './client.ts';
 import type { Authorizer } from './credentials.ts';
 import { keyAuthorizer, tokenAuthorizer } from './credentials.ts';
@@ -52,8 +56,16 @@ export interface AzureOptions extends CommonOptions {
   apiKey?: string | undefined;
   /** Any object with `getToken(scope)`, such as those of `@azure/identity`. */
   credential?: TokenCredential | undefined;
-  /** Default `2024-10-21` for a resource without a path, none for `/openai/v1`. */
+  /**
+   * Default `2024-10-21` for a resource without a path (with `blob` `2025-04-01-preview`), none for
+   * `/openai/v1`.
+   */
   apiVersion?: string | undefined;
+  /**
+   * Puts shards into a container of yours and reads the answers there: files of 1 GB, and no limit to
+   * their number. Needs the package `@azure/storage-blob`. Default: the service's own files.
+   */
+  blob?: BlobOptions | undefined;
 }
 
 export interface OpenAIOptions extends CommonOptions {
@@ -77,7 +89,7 @@ export function azureOpenAI(options: AzureOptions): Target {
   if (apiKey !== undefined) {
     checkKey(apiKey, endpoint);
     const authorizer = keyAuthorizer(apiKey, endpoint.dialect.keyHeader);
-    return target(endpoint, authorizer, options, options.deployment, options.apiVersion);
+    return azureTarget(endpoint, authorizer, options);
   }
   if (credential === undefined) {
     throw new UsageError(
@@ -86,7 +98,18 @@ export function azureOpenAI(options: AzureOptions): Target {
   }
   const clock = options.clock ?? systemClock;
   const authorizer = tokenAuthorizer(credential, cloudOf(endpoint.origin).scope, clock);
-  return target(endpoint, authorizer, options, options.deployment, options.apiVersion);
+  return azureTarget(endpoint, authorizer, options);
+}
+
+function azureTarget(endpoint: Endpoint, authorizer: Authorizer, options: AzureOptions): Target {
+  const { blob, deployment, apiVersion } = options;
+  if (blob === undefined) return target(endpoint, authorizer, options, deployment, apiVersion);
+  const place = parsePlace(blob.container);
+  const access = accessOf(blob, options.credential);
+  const version = blobApiVersion(apiVersion, endpoint.dialect.apiVersion);
+  const plain = target(endpoint, authorizer, options, deployment, version ?? undefined);
+  const blobs = new BlobStore({ place, access, ...resolved(options) });
+  return { ...plain, service: new BlobBatchClient(plain.service, place, blobs) };
 }
 
 /** OpenAI's own Batch API, or a server that speaks it, as a target for shards. */
@@ -103,16 +126,13 @@ function target(
   options: CommonOptions,
   deployment: string | undefined,
   apiVersion: string | undefined,
-): Target {
+): Target & { readonly service: BatchClient } {
   const version = apiVersion ?? endpoint.dialect.apiVersion;
   const transport = new Transport({
     endpoint,
     apiVersion: version,
     authorizer,
-    timeoutMs: positive('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
-    retry: { ...DEFAULT_RETRY, ...options.retry },
-    clock: options.clock ?? systemClock,
-    random: options.random ?? Math.random,
+    ...resolved(options),
     concurrency: positive('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY),
     dispatcher: options.dispatcher,
   });
@@ -128,6 +148,16 @@ function target(
       options.enqueuedTokens === undefined
         ? null
         : positive('enqueuedTokens', options.enqueuedTokens),
+  };
+}
+
+/** Times and chance, with their defaults. */
+function resolved(options: CommonOptions) {
+  return {
+    timeoutMs: positive('timeoutMs', options.timeoutMs ?? DEFAULT_TIMEOUT_MS),
+    retry: { ...DEFAULT_RETRY, ...options.retry },
+    clock: options.clock ?? systemClock,
+    random: options.random ?? Math.random,
   };
 }
 

@@ -8,10 +8,13 @@ import type { Dialect } from '../core/service.ts';
  */
 export const LINE_HEADROOM_BYTES = 64;
 
+/** What the most generous of services takes in one file, which is a blob: 1 GB, read as 10^9. */
+const MOST_FILE_BYTES = 1_000_000_000;
+
 /** Stands for no limit of tokens. A number, because limits are stored as JSON. */
 export const UNLIMITED_TOKENS = Number.MAX_SAFE_INTEGER;
 
-/** What the service takes in one file when no dialect says otherwise. */
+/** What the service takes in one file of its own when no dialect says otherwise. */
 export const DEFAULT_LIMITS: ShardLimits = {
   maxRequests: 100_000,
   maxBytes: 200_000_000, // 200 MB, read as 10^6
@@ -21,7 +24,10 @@ export const DEFAULT_LIMITS: ShardLimits = {
 export interface LimitOptions {
   /** Requests in one shard. Default: what the service takes, 100,000. */
   maxRequests?: number | undefined;
-  /** Bytes of one request file, headroom included. Default: what the service takes, 200 MB. */
+  /**
+   * Bytes of one request file, headroom included. Default: what the service takes, 200 MB (1 GB as a
+   * blob).
+   */
   maxBytes?: number | undefined;
   /** Input tokens of one shard, before the service's factor. Default: no limit. */
   maxTokens?: number | undefined;
@@ -49,7 +55,12 @@ export function resolveLimits(
   const alone = resolve('tokens', options.maxRequestTokens, most.maxTokens);
   return {
     maxRequests: resolve('requests', options.maxRequests, most.maxRequests),
-    maxBytes: resolve('bytes', options.maxBytes, most.maxBytes),
+    maxBytes: resolve(
+      'bytes',
+      options.maxBytes,
+      most.maxBytes,
+      dialect?.maxFileBytes ?? MOST_FILE_BYTES,
+    ),
     maxTokens,
     ...(options.maxRequestTokens === undefined || alone === maxTokens
       ? {}
@@ -57,8 +68,13 @@ export function resolveLimits(
   };
 }
 
-function resolve(what: string, given: number | undefined, most: number): number {
-  if (given === undefined || given === Number.POSITIVE_INFINITY) return most;
+function resolve(
+  what: string,
+  given: number | undefined,
+  otherwise: number,
+  most: number = otherwise,
+): number {
+  if (given === undefined || given === Number.POSITIVE_INFINITY) return otherwise;
   if (!Number.isSafeInteger(given) || given < 1) {
     throw new UsageError(`the limit of ${what} in a shard must be a positive whole number`);
   }

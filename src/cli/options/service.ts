@@ -10,6 +10,7 @@ export interface ServiceFlags {
   auth?: (typeof AUTH)[number];
   pollInterval?: number;
   submitGrace?: number;
+  blobContainer?: string;
 }
 
 /** Where the batches run. Secrets come from the environment only. */
@@ -35,16 +36,21 @@ function addAddressFlags(command: Command): Command {
     .option('--auth <kind>', 'key default managed-identity workload cli', (text) =>
       oneOf(text, '--auth', AUTH),
     )
-    .option('--api-version <version>', 'of a resource URL without /v1');
+    .option('--api-version <version>', 'of a resource URL without /v1')
+    .option('--blob-container <url>', 'shards and answers as blobs: files of 1 GB, no file quota');
 }
 
 /** Refuses what says nothing to the local service. */
 export function checkServiceFlags(flags: ServiceFlags): void {
   if (flags.service !== 'local') return;
-  const both =
-    flags.auth !== undefined ? '--auth' : flags.apiVersion !== undefined ? '--api-version' : null;
-  if (both === null) return;
+  const given = [
+    ['--auth', flags.auth],
+    ['--api-version', flags.apiVersion],
+    ['--blob-container', flags.blobContainer],
+  ] as const;
+  const [both] = given.find(([, value]) => value !== undefined) ?? [];
+  if (both === undefined) return;
   throw new UsageError(
-    `--service local and ${both} cannot stand together: the local service has its own key and version`,
+    `--service local and ${both} cannot stand together: the local service has its own key, version and files`,
   );
 }

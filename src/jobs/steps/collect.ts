@@ -137,7 +137,7 @@ async function fetchAnswers(
   batch: BatchRow,
   signal: AbortSignal,
 ): Promise<Answers> {
-  const troubles: string[] = [];
+  const gone: string[] = [];
   const files: Record<'output' | 'error', Fetched | null> = { output: null, error: null };
   for (const [which, id] of filesOf(batch)) {
     const path = context.directory.download(shard.name, which);
@@ -146,12 +146,16 @@ async function fetchAnswers(
     } catch (error) {
       if (!isGone(error) && !(await isLost(context, shard, error))) throw error;
       await rm(path, { force: true });
-      troubles.push(`${which}_gone`);
+      gone.push(`${which}_gone`);
     }
   }
-  const { completed, failed } = batch;
+  // A batch that failed has answered nothing, whether or not it says so.
+  const unsaid = batch.status === 'failed' ? 0 : null;
+  const [completed, failed] = [batch.completed ?? unsaid, batch.failed ?? unsaid];
   const lines = (files.output?.lines ?? 0) + (files.error?.lines ?? 0);
   const asCounted = completed !== null && failed !== null && completed + failed === lines;
+  // Blobs are named whether or not they were written: the counts tell.
+  const troubles = asCounted ? [] : gone;
   for (const [which, id] of filesOf(batch)) {
     const file = files[which];
     if (file === null) continue;
