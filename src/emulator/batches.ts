@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { takeBlob } from './blobs.ts';
 import type { Faults } from './faults/faults.ts';
 import type { BatchAction, FaultScript, Foreign } from './faults/rules.ts';
 import type { Files } from './files.ts';
@@ -7,6 +8,7 @@ import { batchId, outputFileId } from './ids.ts';
 import type { Lives } from './lives.ts';
 import {
   type BatchRecord,
+  type BlobFacts,
   type Fate,
   type FileFacts,
   NO_PROGRESS,
@@ -20,7 +22,9 @@ const WINDOW_MS = 24 * 60 * 60 * 1000; // 24 h
 
 /** A create call whose form is right. */
 export interface NewBatch {
+  /** Empty when the input is a blob. */
   readonly inputFileId: string;
+  readonly blob: { readonly input: string; readonly folder: string } | null;
   readonly endpoint: string;
   readonly completionWindow: string;
   readonly metadata: Readonly<Record<string, string>> | null;
@@ -54,7 +58,18 @@ export class Batches {
     if (wanted.completionWindow !== '24h' && switches.badWindow === 'refuse') {
       throw new WireError('invalidParameter', { param: 'completion_window' });
     }
+    if (wanted.blob !== null) return this.#acceptBlob(wanted, wanted.blob);
     return this.#accept(wanted, await this.#inputFacts(wanted.inputFileId), {});
+  }
+
+  async #acceptBlob(wanted: NewBatch, named: NonNullable<NewBatch['blob']>): Promise<Accepted> {
+    const { id, facts, blob } = await takeBlob(this.#state, named);
+    try {
+      return this.#accept({ ...wanted, inputFileId: id }, facts, { blob });
+    } catch (error) {
+      await this.#files.sweep(id);
+      throw error;
+    }
   }
 
   /** What others do on the same resource, as a fault script tells it. */
@@ -80,6 +95,7 @@ export class Batches {
       });
       const wanted: NewBatch = {
         inputFileId: file.id,
+        blob: null,
         endpoint: '/chat/completions',
         completionWindow: '24h',
         metadata: { owner: 'foreign' },
@@ -100,7 +116,11 @@ export class Batches {
   #accept(
     wanted: NewBatch,
     facts: FileFacts | null,
-    over: { readonly tokens?: number; readonly seconds?: number | undefined },
+    over: {
+      readonly tokens?: number;
+      readonly seconds?: number | undefined;
+      readonly blob?: BlobFacts;
+    },
   ): Accepted {
     const { options, ledger } = this.#state;
     const { switches, clock } = options;
@@ -124,6 +144,7 @@ export class Batches {
       id,
       number,
       inputFileId: wanted.inputFileId,
+      ...(over.blob === undefined ? {} : { blob: over.blob }),
       endpoint: wanted.endpoint,
       completionWindow: wanted.completionWindow,
       metadata: wanted.metadata,
@@ -152,7 +173,8 @@ export class Batches {
     };
     ledger.commit({ batch });
     this.#refusedByFault = 0;
-    const { inputFileId, metadata } = batch;
+    const { metadata } = batch;
+    const inputFileId = batch.blob?.input ?? batch.inputFileId;
     note(this.#state, {
       kind: 'batch',
       id,

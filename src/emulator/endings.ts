@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import type { Faults } from './faults/faults.ts';
-import { batchPaths, emptyFile, publish } from './output-files.ts';
+import { batchPaths, emptyFile, publish, publishBlob } from './output-files.ts';
 import type { BatchRecord, FileRecord, ValidationError } from './records.ts';
 import { note, type State } from './state.ts';
 
@@ -12,7 +12,8 @@ export async function refuseBatch(
   batch: BatchRecord,
   errors: readonly ValidationError[],
 ): Promise<void> {
-  const withFiles = state.options.switches.failedShape === 'completed_at';
+  const withFiles =
+    batch.blob === undefined && state.options.switches.failedShape === 'completed_at';
   const output = withFiles ? await emptyFile(state, batch, 'output') : null;
   const error = withFiles ? await emptyFile(state, batch, 'error') : null;
   const requests = batch.facts?.requests ?? null;
@@ -29,14 +30,20 @@ export async function endBatch(
 ): Promise<void> {
   if (state.closing.aborted) return;
   const { outputBytes, errorBytes } = batch.progress;
-  const emptyErrors = end === 'completed' && state.options.switches.zeroByteErrorFile;
-  const named = (which: 'output' | 'error', there: boolean) =>
-    there && !batch.withheld.includes(which) ? publish(state, faults, batch, which) : null;
+  const emptyErrors =
+    batch.blob === undefined && end === 'completed' && state.options.switches.zeroByteErrorFile;
+  const named = async (which: 'output' | 'error', there: boolean) => {
+    if (!there || batch.withheld.includes(which)) return null;
+    if (batch.blob === undefined) return publish(state, faults, batch, which);
+    await publishBlob(state, faults, batch, which);
+    return null;
+  };
   const output = await named('output', outputBytes > 0);
   const error = await named('error', errorBytes > 0 || emptyErrors);
   finish(state, batch.id, end, { patch: { errors }, output, error });
   const { outputPath, errorPath } = batchPaths(state, batch);
   await rm(outputPath, { force: true });
+  await rm(`${outputPath}.odd`, { force: true });
   await rm(errorPath, { force: true });
 }
 

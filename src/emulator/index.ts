@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { errorCode, MillraceError } from '../core/errors.ts';
 import { Batches } from './batches.ts';
+import { BlobStorage } from './blobs.ts';
 import { Faults } from './faults/faults.ts';
 import type { FaultScript } from './faults/rules.ts';
 import { parseFaultScript } from './faults/script.ts';
@@ -58,10 +59,12 @@ export interface Emulator {
  */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const resolved = resolveOptions(options);
+  const { blobStorage } = resolved;
+  const blobs = blobStorage === null ? null : await BlobStorage.open(blobStorage);
   const directory = resolved.data ?? (await mkdtemp(join(tmpdir(), 'millrace-emulator-')));
   const stop = new AbortController();
   const tasks = new Set<Promise<void>>();
-  const state = openState(resolved, directory, stop.signal, tasks);
+  const state = openState(resolved, blobs, directory, stop.signal, tasks);
   const faults = new Faults(resolved.faults, resolved.seed);
   const files = new Files(state, faults);
   const lives = new Lives(state, faults, files);
@@ -113,6 +116,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
 
 function openState(
   options: Resolved,
+  blobs: BlobStorage | null,
   directory: string,
   closing: AbortSignal,
   tasks: Set<Promise<void>>,
@@ -137,6 +141,7 @@ function openState(
     access: new Log<AccessEntry>(join(directory, 'access.ndjson'), options.log),
     events: new Log<TransitionEntry>(join(directory, 'events.ndjson'), options.log),
     closing,
+    blobs,
     unlock,
     quota: { enqueuedTokens: options.enqueuedTokens },
     failed,

@@ -1,4 +1,5 @@
 import { answerBatch, answerNot } from './batch-answers.ts';
+import { checkBlob } from './blobs.ts';
 import { breakBatch, endBatch, refuseBatch } from './endings.ts';
 import type { Faults } from './faults/faults.ts';
 import type { Files } from './files.ts';
@@ -84,7 +85,9 @@ export class Lives {
 
   async #validating(batch: BatchRecord, signal: AbortSignal): Promise<void> {
     if (!(await this.#until(batch.dueAt, signal))) return;
-    const errors = validate(batch, this.#state);
+    const changed = await checkBlob(this.#state, batch);
+    if (signal.aborted) return;
+    const errors = changed.length > 0 ? changed : validate(batch, this.#state);
     if (errors.length > 0) return refuseBatch(this.#state, batch, errors);
     const requests = batch.facts?.requests ?? null;
     const running = batch.plan.running * (batch.fate?.share ?? 1);

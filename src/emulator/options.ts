@@ -48,6 +48,11 @@ export interface EmulatorOptions {
   upstreamKey?: string;
   /** Put in the place of each request's `model` on the way upstream. Default: it stays. */
   upstreamModel?: string;
+  /**
+   * Connection string of a storage account on this machine, such as Azurite's: batches may then have
+   * blobs in it for their input and output. Default: none, and no blob can be read.
+   */
+  blobStorage?: string;
   /** Requests of one batch that are open upstream, or in `answer`, at one time. Default 16. */
   concurrency?: number;
   /** Sees every entry of both logs as it is written. */
@@ -71,6 +76,7 @@ export interface Resolved {
   readonly control: boolean;
   readonly answer: EmulatorOptions['answer'];
   readonly upstream: Upstream | null;
+  readonly blobStorage: string | null;
   readonly concurrency: number;
   readonly log: ((entry: AccessEntry | TransitionEntry) => void) | undefined;
 }
@@ -122,6 +128,7 @@ export function resolveOptions(options: EmulatorOptions): Resolved {
     control: options.control ?? false,
     answer: options.answer,
     upstream: upstreamOf(options),
+    blobStorage: options.blobStorage ?? null,
     concurrency,
     log: options.log,
   };

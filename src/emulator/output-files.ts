@@ -25,19 +25,42 @@ export async function publish(
   batch: BatchRecord,
   which: Which,
 ): Promise<FileRecord> {
-  const { outputPath, errorPath } = batchPaths(state, batch);
-  const made = which === 'output' ? outputPath : errorPath;
   const path = contentPath(state, nameOf(batch, which));
-  const actions = which === 'output' ? faults.forOutput(batch.number) : [];
   try {
-    // What was answered stays beside its odd copy, so that a restart makes it odd once only.
-    if (actions.length > 0) await deform(made, `${made}.odd`, actions);
-    await rename(actions.length > 0 ? `${made}.odd` : made, path);
+    await rename(await made(state, faults, batch, which), path);
   } catch (error) {
     // A kill between this rename and the commit leaves the file in its place already.
     if (errorCode(error) !== 'ENOENT') throw error;
   }
   return recordOf(state, batch, which, (await stat(path)).size);
+}
+
+/** Writes a finished file as a blob. */
+export async function publishBlob(
+  state: State,
+  faults: Faults,
+  batch: BatchRecord,
+  which: Which,
+): Promise<void> {
+  const { blob } = batch;
+  if (blob === undefined || batch.lostContent) return;
+  const path = await made(state, faults, batch, which);
+  await state.blobs?.put(which === 'output' ? blob.output : blob.error, path, state.closing);
+}
+
+/** The answers as they were written, or their odd copy. */
+async function made(
+  state: State,
+  faults: Faults,
+  batch: BatchRecord,
+  which: Which,
+): Promise<string> {
+  const { outputPath, errorPath } = batchPaths(state, batch);
+  const path = which === 'output' ? outputPath : errorPath;
+  const actions = which === 'output' ? faults.forOutput(batch.number) : [];
+  // What was answered stays beside its odd copy, so that a restart makes it odd once only.
+  if (actions.length > 0) await deform(path, `${path}.odd`, actions);
+  return actions.length > 0 ? `${path}.odd` : path;
 }
 
 /** A file of no bytes, as some profiles give it to a batch that failed. */

@@ -76,6 +76,11 @@ export interface Switches {
   readonly refuseNullContent: boolean;
   readonly maxRequestsPerFile: number;
   readonly maxFileBytes: number;
+  /** Whether a batch may have a blob for its input, and of how many bytes. */
+  readonly blobs: boolean;
+  readonly maxBlobBytes: number;
+  /** First api-version that knows `input_blob`; earlier ones ignore it. Null for all. */
+  readonly blobFrom: string | null;
   /** Input files without an expiry, and with one. */
   readonly maxFiles: number;
   readonly maxFilesWithExpiry: number;
@@ -162,6 +167,9 @@ const azure: Switches = {
   refuseNullContent: true,
   maxRequestsPerFile: 100_000,
   maxFileBytes: 200_000_000,
+  blobs: true,
+  maxBlobBytes: 1_000_000_000,
+  blobFrom: '2025-04-01',
   maxFiles: 500,
   maxFilesWithExpiry: 10_000,
   expiresAfterFrom: '2025-03-01',
@@ -239,6 +247,8 @@ const openai: Switches = {
   maxFiles: Number.MAX_SAFE_INTEGER,
   expiresAfterFrom: null,
   batchFrom: null,
+  blobs: false,
+  blobFrom: null,
   expiresAfter: [3600, 30 * DAY_SECONDS],
   inputLifeSeconds: 30 * DAY_SECONDS,
   outputLifeSeconds: 30 * DAY_SECONDS,

@@ -101,12 +101,25 @@ export interface Fate {
   readonly errors: readonly ValidationError[];
 }
 
+/** Where a batch reads and writes when it has a blob for its input. */
+export interface BlobFacts {
+  readonly input: string;
+  /** Of the input when the batch was made; null when it could not be read. */
+  readonly etag: string | null;
+  /** Why it cannot be used, or null. */
+  readonly refusal: ValidationError | null;
+  readonly output: string;
+  readonly error: string;
+}
+
 /** A batch of the service. Times in ms since the epoch. */
 export interface BatchRecord {
   readonly id: string;
   /** Counts from 1 in the order of creation. */
   readonly number: number;
   readonly inputFileId: string;
+  /** Absent for a batch of files. The input is copied under `inputFileId` while the batch lives. */
+  readonly blob?: BlobFacts;
   readonly endpoint: string;
   readonly completionWindow: string;
   readonly metadata: Readonly<Record<string, string>> | null;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Random, seededRandom } from '../core/clock.ts';
 import { hash } from './answers/words.ts';
+import type { BlobStorage } from './blobs.ts';
 import type { Ledger } from './ledger.ts';
 import type { AccessEntry, Log, TransitionEntry } from './logs.ts';
 import type { Resolved } from './options.ts';
@@ -15,6 +16,8 @@ export interface State {
   readonly events: Log<TransitionEntry>;
   /** Gives the data directory back. */
   readonly unlock: () => void;
+  /** The account that batches may read from and write to, if there is one. */
+  readonly blobs: BlobStorage | null;
   /** Enqueued tokens that each deployment admits now, or null for no limit. */
   readonly quota: { enqueuedTokens: number | null };
   /** Aborts when the emulator closes. */

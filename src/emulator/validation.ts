@@ -11,6 +11,7 @@ export function validate(batch: BatchRecord, state: State): readonly ValidationE
   if (batch.completionWindow !== '24h') {
     return [whole('invalid_request', "The completion window must be '24h'.", 'completion_window')];
   }
+  if (batch.blob?.refusal) return [batch.blob.refusal];
   if (facts === null) {
     return [whole('invalid_request', `Cannot find file ${batch.inputFileId}.`)];
   }

@@ -25,6 +25,7 @@ interface EmulatorFlags {
   upstream?: string;
   upstreamModel?: string;
   concurrency?: number;
+  blobStorage?: boolean;
   json?: boolean;
 }
 
@@ -49,6 +50,7 @@ export function emulatorCommand(finish: Finish): Command {
       count(text, '--enqueued-tokens'),
     )
     .option('--deployments <names>', 'a,b: those there are; else any name')
+    .option('--blob-storage', 'takes blobs of AZURE_STORAGE_CONNECTION_STRING, on this machine')
     .option('--seed <n>', 'of times, orders, faults and answers (1)', (text) =>
       count(text, '--seed'),
     )
@@ -102,18 +104,29 @@ async function emulate(flags: EmulatorFlags): Promise<number> {
 /** The options of `startEmulator`; secrets come from the environment. */
 async function emulatorOptions(flags: EmulatorFlags): Promise<EmulatorOptions> {
   const { parseFaultScript, parseSwitches } = await import('../../emulator/index.ts');
-  const { port = DEFAULT_PORT, set, deployments, faults, answers, json: _json, ...plain } = flags;
+  const { port = DEFAULT_PORT, set, deployments, faults, answers, ...rest } = flags;
+  const { json: _json, blobStorage, ...plain } = rest;
   const { MILLRACE_EMULATOR_KEY: key, MILLRACE_UPSTREAM_KEY: upstreamKey } = process.env;
   return {
     ...plain,
     port,
     ...(key ? { key } : {}),
     ...(upstreamKey ? { upstreamKey } : {}),
+    ...(blobStorage ? { blobStorage: storageFromEnv() } : {}),
     ...(set === undefined ? {} : { switches: parseSwitches(set) }),
     ...(deployments === undefined ? {} : { deployments: namesOf(deployments) }),
     ...(faults === undefined ? {} : { faults: parseFaultScript(await readJson(faults)) }),
     ...(answers === undefined ? {} : { answer: await loadAnswers(answers) }),
   };
+}
+
+function storageFromEnv(): string {
+  const { AZURE_STORAGE_CONNECTION_STRING: connectionString } = process.env;
+  if (connectionString) return connectionString;
+  throw new UsageError(
+    '--blob-storage needs AZURE_STORAGE_CONNECTION_STRING: set that of a storage on this machine, ' +
+      'such as UseDevelopmentStorage=true for Azurite',
+  );
 }
 
 async function readJson(path: string): Promise<unknown> {

@@ -6,7 +6,7 @@ import type { BatchRecord } from '../records.ts';
 import type { State } from '../state.ts';
 import { WireError } from './errors.ts';
 import { parseFilter, parseOrder } from './filter.ts';
-import { apiVersion } from './guard.ts';
+import { apiVersion, reaches } from './guard.ts';
 import { pageOf } from './pages.ts';
 import { batchObject } from './wire.ts';
 
@@ -25,7 +25,7 @@ export function batchRoutes(app: FastifyInstance, state: State, batches: Batches
   const { switches } = state.options;
 
   app.post('/batches', { config: { call: 'batches.create' } }, async (request, reply) => {
-    const accepted = await batches.create(newBatch(request.body, switches));
+    const accepted = await batches.create(newBatch(request, switches));
     request.subject = accepted.batch.id;
     reply.status(switches.createStatus).headers(accepted.headers);
     return batchObject(accepted.batch, switches);
@@ -80,15 +80,36 @@ function listed(
 }
 
 /** Reads a create call. What is wrong in its form is refused; what is wrong in its sense is not seen here. */
-function newBatch(body: unknown, switches: Switches): NewBatch {
+function newBatch(request: FastifyRequest, switches: Switches): NewBatch {
+  const { body } = request;
   if (!isObject(body)) throw new WireError('missingParameter', { param: 'input_file_id' });
+  const blob = switches.blobs && reaches(request, switches.blobFrom) ? blobOf(body) : null;
   return {
-    inputFileId: text(body, 'input_file_id'),
+    inputFileId: blob === null ? text(body, 'input_file_id') : '',
+    blob,
     endpoint: text(body, 'endpoint'),
     completionWindow: text(body, 'completion_window'),
     metadata: metadataOf(body.metadata),
     outputLifeSeconds: outputLife(body.output_expires_after, switches.expiresAfter),
   };
+}
+
+/** The blob that a batch is to read, and where it is to write; null for a batch of files. */
+function blobOf(body: Readonly<Record<string, unknown>>): NewBatch['blob'] {
+  if (body.input_blob === undefined || body.input_blob === null) return null;
+  const refuse = (param: string) => new WireError('invalidParameter', { param });
+  // A batch reads one or the other, and the service takes no metadata beside a blob.
+  if (typeof body.input_file_id === 'string' && body.input_file_id !== '')
+    throw refuse('input_file_id');
+  if (body.metadata !== undefined && body.metadata !== null) throw refuse('metadata');
+  const input = text(body, 'input_blob');
+  if (!isObject(body.output_folder)) {
+    throw new WireError('missingParameter', { param: 'output_folder' });
+  }
+  const folder = body.output_folder.url;
+  if (typeof folder !== 'string' || !URL.canParse(folder)) throw refuse('output_folder.url');
+  if (!URL.canParse(input)) throw refuse('input_blob');
+  return { input, folder };
 }
 
 function text(body: Readonly<Record<string, unknown>>, param: string): string {

@@ -1,5 +1,5 @@
 import type { Switches } from '../profiles.ts';
-import type { BatchRecord, BatchStatus, FileRecord } from '../records.ts';
+import { type BatchRecord, type BatchStatus, type FileRecord, TERMINAL } from '../records.ts';
 
 /** A time as the profile writes it; `ms` since the epoch, or null. */
 export function wireTime(
@@ -47,7 +47,7 @@ export function batchObject(batch: BatchRecord, switches: Switches): Record<stri
       : { endpoint: switches.endpointField === 'set' ? batch.endpoint : null }),
     ...(switches.batchUsage ? { model: batch.deployment } : {}),
     errors: errorsOf(batch, switches),
-    input_file_id: batch.inputFileId,
+    input_file_id: batch.blob === undefined ? batch.inputFileId : null,
     completion_window: batch.completionWindow,
     status: wireStatus(batch.status, switches),
     output_file_id: batch.outputFileId ?? noFile,
@@ -64,6 +64,18 @@ export function batchObject(batch: BatchRecord, switches: Switches): Record<stri
     request_counts: countsOf(batch, switches),
     ...(switches.batchUsage ? { usage: usageOf(batch) } : {}),
     metadata: batch.metadata,
+    ...blobsOf(batch),
+  };
+}
+
+/** Named once the batch is over, whether or not they were written. */
+function blobsOf({ blob, status }: BatchRecord): Record<string, unknown> {
+  if (blob === undefined) return {};
+  const over = TERMINAL.has(status);
+  return {
+    input_blob: blob.input,
+    output_blob: over ? blob.output : '',
+    error_blob: over ? blob.error : '',
   };
 }
 
