@@ -18,6 +18,7 @@ const TARGET_CODES: ReadonlySet<string> = new Set([
   'invalid_deployment_type',
   'DeploymentNotFound',
   'target_lost',
+  'input_no_permissions',
 ]);
 
 /**
