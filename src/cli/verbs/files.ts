@@ -69,7 +69,9 @@ async function listFiles(flags: RemoteFlags): Promise<number> {
         const wanted = remote.job === null || ownerOfFile(item.name)?.job === remote.job;
         if (wanted) found.push({ target: name, item });
       }
-      counts.push(`${files} of ${service.dialect.maxFiles} input files at ${service.resource}`);
+      const { maxFiles } = service.dialect;
+      const limit = maxFiles < Number.MAX_SAFE_INTEGER ? ` of ${maxFiles}` : '';
+      counts.push(`${files}${limit} input files at ${service.resource}`);
     }
     await showFiles(remote, found, flags.json === true);
     if (!flags.json) process.stderr.write(`${counts.join('\n')}\n`);

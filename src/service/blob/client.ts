@@ -97,8 +97,8 @@ export class BlobBatchClient implements BatchService {
     return this.#inner.getBatch(id, signal);
   }
 
-  listBatches(signal?: AbortSignal): AsyncIterable<BatchObject> {
-    return this.#inner.listBatches(signal);
+  listBatches(signal?: AbortSignal, filter?: string): AsyncIterable<BatchObject> {
+    return this.#inner.listBatches(signal, filter);
   }
 
   cancelBatch(id: string, signal?: AbortSignal): Promise<BatchObject> {
