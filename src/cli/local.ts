@@ -9,7 +9,12 @@ export const LOCAL_RESOURCE = 'local';
 const LOCAL_SPEED = 1000;
 
 /** All that a request may be for: what a resource takes depends on its API, which is not the point here. */
-const ENDPOINTS: readonly Endpoint[] = ['/chat/completions', '/responses', '/embeddings'];
+const ENDPOINTS: readonly Endpoint[] = [
+  '/chat/completions',
+  '/responses',
+  '/embeddings',
+  '/completions',
+];
 
 /** Whether a batch is ready is cheap to ask on this machine. */
 export const LOCAL_POLL_MS = 250; // 250 ms

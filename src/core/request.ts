@@ -1,7 +1,7 @@
 import type { Position, RejectedRecord } from './record.ts';
 
 /** The operations that a batch line can name, without the `/v1` that some dialects put before. */
-export type Endpoint = '/chat/completions' | '/responses' | '/embeddings';
+export type Endpoint = '/chat/completions' | '/responses' | '/embeddings' | '/completions';
 
 /** The body of one request. `model` is written first in a sealed line. */
 export interface RequestBody {

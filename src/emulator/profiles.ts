@@ -238,7 +238,7 @@ const openai: Switches = {
   enqueuedHeader: 'none',
   unknownFile: 'fail',
   badWindow: 'refuse',
-  endpoints: ['/chat/completions', '/responses', '/embeddings'],
+  endpoints: ['/chat/completions', '/responses', '/embeddings', '/completions'],
   refuseBom: false,
   badLineCode: 'missing_required_parameter',
   refuseNullContent: false,

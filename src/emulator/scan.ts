@@ -20,7 +20,11 @@ const REQUIRED: Readonly<Record<string, string>> = {
   '/chat/completions': 'messages',
   '/responses': 'input',
   '/embeddings': 'input',
+  '/completions': 'prompt',
 };
+
+/** Texts to embed in one batch, however many requests they are in. */
+const MAX_EMBEDDING_INPUTS = 50_000;
 
 /**
  * Reads a batch input file once, in the memory of its ids: finds every line that the service would
@@ -70,6 +74,7 @@ class Scan {
   #requests = 0;
   #tokens = 0;
   #characters = 0;
+  #inputs = 0;
   #model: string | null = null;
   #url: string | null = null;
 
@@ -122,9 +127,18 @@ class Scan {
     if (!this.#envelope(request)) return 0;
     const body = request.body;
     if (!isObject(body)) return 0;
+    if (this.#url === '/embeddings') this.#addInputs(body.input);
     const size = counter.measure(this.#url ?? '', body);
     this.#characters += size.characters;
     return size.tokens;
+  }
+
+  #addInputs(input: unknown): void {
+    const before = this.#inputs;
+    this.#inputs += Array.isArray(input) && typeof input[0] !== 'number' ? input.length : 1;
+    if (before > MAX_EMBEDDING_INPUTS || this.#inputs <= MAX_EMBEDDING_INPUTS) return;
+    const message = `The number of embedding inputs in the file exceeds the maximum of ${MAX_EMBEDDING_INPUTS}.`;
+    this.#errors.unshift({ code: 'too_many_tasks', message, line: null, param: null });
   }
 
   /** The parts of a line that every operation shares. Only the first fault of a line is told. */

@@ -48,6 +48,7 @@ const OWN_KEYS: Record<Endpoint, readonly string[]> = {
   '/chat/completions': ['messages'],
   '/responses': ['input', 'instructions'],
   '/embeddings': ['input'],
+  '/completions': ['prompt'],
 };
 
 function withSchema(definition: Declared, endpoint: Endpoint): JsonObject {
@@ -125,7 +126,7 @@ export function imageFieldsOf({ imageField = [] }: Declared): readonly string[] 
 }
 
 /** Endpoints whose prompt is all that the model reads. */
-const TEXT_ONLY: ReadonlySet<Endpoint> = new Set(['/embeddings']);
+const TEXT_ONLY: ReadonlySet<Endpoint> = new Set(['/embeddings', '/completions']);
 
 type Shape = (
   text: string,
@@ -156,4 +157,5 @@ const SHAPES: Record<Endpoint, Shape> = {
     return system === null ? { input } : { instructions: system, input };
   },
   '/embeddings': (text) => ({ input: text }),
+  '/completions': (text) => ({ prompt: text }),
 };

@@ -1,7 +1,12 @@
 import { UsageError } from '../core/errors.ts';
 import type { Endpoint } from '../core/request.ts';
 
-export const ENDPOINTS: readonly Endpoint[] = ['/chat/completions', '/responses', '/embeddings'];
+export const ENDPOINTS = [
+  '/chat/completions',
+  '/responses',
+  '/embeddings',
+  '/completions',
+] as const satisfies readonly Endpoint[];
 export const DEFAULT_ENDPOINT: Endpoint = '/chat/completions';
 
 /**

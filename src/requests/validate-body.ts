@@ -15,6 +15,8 @@ export const UNKNOWN: unique symbol = Symbol('known with a record');
 
 const MAX_MESSAGES = 2048;
 const MAX_TOOLS = 128;
+/** In one request for embeddings or completions. */
+const MAX_TEXTS = 2048;
 const ROLES = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function']);
 
 /**
@@ -38,7 +40,8 @@ type Body = Readonly<Record<string, unknown>>;
 const CHECKS: Record<Endpoint, (body: Body) => BodyError | null> = {
   '/chat/completions': (body) => checkMessages(body.messages),
   '/responses': (body) => checkInput(body),
-  '/embeddings': (body) => checkEmbedding(body.input),
+  '/embeddings': (body) => checkTexts(body.input, 'body.input'),
+  '/completions': (body) => checkTexts(body.prompt, 'body.prompt'),
 };
 
 function checkMessages(messages: unknown): BodyError | null {
@@ -100,16 +103,20 @@ function checkInput(body: Body): BodyError | null {
   return bad === -1 ? null : wrong(`body.input[${bad}]`, 'must be an object');
 }
 
-function checkEmbedding(input: unknown): BodyError | null {
+/** Texts, or texts that are encoded as tokens already. */
+function checkTexts(input: unknown, at: string): BodyError | null {
   if ((typeof input === 'string' && input !== '') || input === UNKNOWN) return null;
   if (!Array.isArray(input) || input.length === 0) {
-    return wrong('body.input', 'must be a string that is not empty, or an array of such');
+    return wrong(at, 'must be a string that is not empty, or an array of such');
+  }
+  if (input.length > MAX_TEXTS && typeof input[0] !== 'number') {
+    return wrong(at, `must not have more than ${MAX_TEXTS} texts`);
   }
   const bad = input.findIndex((item: unknown) => {
     if (item === UNKNOWN || typeof item === 'number') return false;
     return typeof item === 'string' ? item === '' : !Array.isArray(item) || item.length === 0;
   });
-  return bad === -1 ? null : wrong(`body.input[${bad}]`, 'must not be empty');
+  return bad === -1 ? null : wrong(`${at}[${bad}]`, 'must not be empty');
 }
 
 function checkStream(stream: unknown): BodyError | null {

@@ -3,6 +3,7 @@ import type { Endpoint } from '../core/request.ts';
 import { readBlocks } from '../streams/blocks.ts';
 import { LineSplitter, type Lines } from '../streams/lines.ts';
 import { endpointOfUrl } from './endpoint.ts';
+import { embeddingInputs, MAX_EMBEDDING_INPUTS } from './inputs.ts';
 import { isObject } from './json.ts';
 import { validateRequestBody } from './validate-body.ts';
 
@@ -53,6 +54,8 @@ class FileChecker {
   readonly #ids = new Set<string>();
   #line = 0;
   #requests = 0;
+  /** Texts to embed. */
+  #inputs = 0;
   /** A blank line, which is an error only when another line follows it. */
   #blank: number | null = null;
   #endpoint: Endpoint | null = null;
@@ -80,6 +83,12 @@ class FileChecker {
       yield whole(
         'too_many_tasks',
         `the file holds ${this.#requests} requests; the service takes ${this.#limits.maxRequests}`,
+      );
+    }
+    if (this.#inputs > MAX_EMBEDDING_INPUTS) {
+      yield whole(
+        'too_many_tasks',
+        `the file holds ${this.#inputs} texts to embed; the service takes ${MAX_EMBEDDING_INPUTS}`,
       );
     }
   }
@@ -118,7 +127,9 @@ class FileChecker {
     if (error !== null && (endpoint !== undefined || !NEEDS_ENDPOINT.test(error.param))) {
       yield this.#wrong(error.code, error.message, error.param);
     }
-    if (isObject(request.body)) yield* this.#checkModel(request.body.model);
+    if (!isObject(request.body)) return;
+    this.#inputs += endpoint === undefined ? 0 : embeddingInputs(endpoint, request.body.input);
+    yield* this.#checkModel(request.body.model);
   }
 
   *#checkId(id: unknown): Generator<FileError> {

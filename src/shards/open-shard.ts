@@ -1,4 +1,5 @@
 import type { SealedShard, ShardLimits } from '../core/job.ts';
+import { MAX_EMBEDDING_INPUTS } from '../requests/inputs.ts';
 import { LINE_HEADROOM_BYTES } from './limits.ts';
 import { LineFile } from './line-file.ts';
 import { shardPaths } from './paths.ts';
@@ -24,6 +25,8 @@ export class OpenShard {
   #ids: Set<string> | null = null;
   #count = 0;
   #tokens = 0;
+  /** Texts to embed; 0 for other endpoints. */
+  #inputs = 0;
   #lastOrdinal: number;
 
   private constructor(options: OpenShardOptions, requests: LineFile, records: LineFile) {
@@ -46,10 +49,13 @@ export class OpenShard {
   }
 
   /** Why a request of this size can be in no shard at all, or null when it can. */
-  static alone(bytes: number, tokens: number, limits: ShardLimits): string | null {
+  static alone(bytes: number, tokens: number, inputs: number, limits: ShardLimits): string | null {
     const size = bytes + 1 + LINE_HEADROOM_BYTES;
     if (size > limits.maxBytes) {
       return `takes ${size} bytes, more than the ${limits.maxBytes} of a shard`;
+    }
+    if (inputs > MAX_EMBEDDING_INPUTS) {
+      return `has ${inputs} inputs, more than the ${MAX_EMBEDDING_INPUTS} of a batch`;
     }
     const maxTokens = limits.maxRequestTokens ?? limits.maxTokens;
     if (tokens <= maxTokens) return null;
@@ -57,11 +63,12 @@ export class OpenShard {
   }
 
   /** Whether one more request of this size stays within every limit. */
-  fits(bytes: number, tokens: number): boolean {
+  fits(bytes: number, tokens: number, inputs: number): boolean {
     const { maxRequests, maxBytes, maxTokens } = this.#options.limits;
     const count = this.#count + 1;
     return (
       count <= maxRequests &&
+      this.#inputs + inputs <= MAX_EMBEDDING_INPUTS &&
       this.#requests.bytes + bytes + 1 + count * LINE_HEADROOM_BYTES <= maxBytes &&
       // What passes this limit alone was let through by `alone`.
       (this.#count === 0 || this.#tokens + tokens <= maxTokens)
@@ -79,8 +86,8 @@ export class OpenShard {
     return true;
   }
 
-  add(lines: SealedLines, ordinal: number, tokens: number): void | Promise<void> {
-    this.#take(ordinal, tokens);
+  add(lines: SealedLines, ordinal: number, tokens: number, inputs: number): void | Promise<void> {
+    this.#take(ordinal, tokens, inputs);
     return both(
       this.#requests.add(lines.request, lines.requestBytes),
       this.#records.add(lines.record, lines.recordBytes),
@@ -93,8 +100,9 @@ export class OpenShard {
     record: Uint8Array,
     ordinal: number,
     tokens: number,
+    inputs: number,
   ): void | Promise<void> {
-    this.#take(ordinal, tokens);
+    this.#take(ordinal, tokens, inputs);
     return both(this.#requests.addBytes(request), this.#records.addBytes(record));
   }
 
@@ -109,8 +117,8 @@ export class OpenShard {
   }
 
   /** As `add`, where `hasRoom` says that there is room. */
-  addSpliced(lines: SplicedLines, ordinal: number, tokens: number): void {
-    this.#take(ordinal, tokens);
+  addSpliced(lines: SplicedLines, ordinal: number, tokens: number, inputs: number): void {
+    this.#take(ordinal, tokens, inputs);
     lines.writeRequest(this.#requests);
     lines.writeRecord(this.#records);
   }
@@ -136,9 +144,10 @@ export class OpenShard {
     await this.#requests.discard();
   }
 
-  #take(ordinal: number, tokens: number): void {
+  #take(ordinal: number, tokens: number, inputs: number): void {
     this.#count++;
     this.#tokens += tokens;
+    this.#inputs += inputs;
     this.#lastOrdinal = ordinal;
   }
 

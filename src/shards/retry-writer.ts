@@ -2,12 +2,20 @@ import type { SealedShard, ShardLimits } from '../core/job.ts';
 import type { Endpoint, RequestBody } from '../core/request.ts';
 import type { TokenCounter } from '../core/tokens.ts';
 import { endpointOfUrl } from '../requests/endpoint.ts';
+import { embeddingInputs } from '../requests/inputs.ts';
 import { corruptShard } from './format.ts';
 import { OpenShard } from './open-shard.ts';
 import type { ShardLine } from './reader.ts';
 
 /** Counts a request again: sealed lines do not carry their tokens. */
 export type RequestCounter = Pick<TokenCounter, 'countRequest'>;
+
+/** What a row takes of a shard's limits beside its bytes. */
+export interface Weight {
+  readonly tokens: number;
+  /** Texts to embed. */
+  readonly inputs: number;
+}
 
 export interface RetryOptions {
   /** The job's directory. */
@@ -33,10 +41,11 @@ export class RetryWriter {
   }
 
   /** Rows must come by ordinal within a shard. */
-  async add(line: ShardLine, tokens: number = this.tokensOf(line)): Promise<void> {
+  async add(line: ShardLine, weight: Weight = this.weigh(line)): Promise<void> {
+    const { tokens, inputs } = weight;
     const { customId, ordinal, request, recordLine } = line;
     const open = this.#open;
-    if (!open?.fits(request.length, tokens) || !open.claim(customId, true, ordinal)) {
+    if (!open?.fits(request.length, tokens, inputs) || !open.claim(customId, true, ordinal)) {
       await this.close();
       const { directory, limits, nextName } = this.#options;
       this.#open = await OpenShard.create({
@@ -46,15 +55,16 @@ export class RetryWriter {
       });
       this.#open.claim(customId, true, ordinal);
     }
-    await this.#open?.addBytes(request, recordLine, ordinal, tokens);
+    await this.#open?.addBytes(request, recordLine, ordinal, tokens, inputs);
   }
 
-  tokensOf(line: ShardLine): number {
+  weigh(line: ShardLine): Weight {
     const parsed: unknown = JSON.parse(line.request.toString());
     const { url, body } = parsed as { url: Endpoint; body: RequestBody };
     const endpoint = endpointOfUrl(url);
     if (endpoint === undefined) throw corruptShard('a left-over row', 1, 'it names no endpoint');
-    return this.#options.counter.countRequest(endpoint, body);
+    const tokens = this.#options.counter.countRequest(endpoint, body);
+    return { tokens, inputs: embeddingInputs(endpoint, body.input) };
   }
 
   /** Seals what is open; the next row begins another shard. */

@@ -63,14 +63,14 @@ export async function halveShard(
     let cut = false;
     for await (const batch of readShard(directory, shard.name)) {
       for (const line of batch) {
-        const more = writer.tokensOf(line);
-        const half = row > 0 && (tokens + more) * 2 > shard.tokens;
+        const more = writer.weigh(line);
+        const half = row > 0 && (tokens + more.tokens) * 2 > shard.tokens;
         if (!cut && (half || row === shard.requests - 1)) {
           cut = true;
           await writer.close();
         }
         await writer.add(line, more);
-        tokens += more;
+        tokens += more.tokens;
         row++;
       }
     }

@@ -4,6 +4,7 @@ import type { PartitionProgress, SealedShard, ShardLimits } from '../core/job.ts
 import { type Position, RejectedRecord, type RowError } from '../core/record.ts';
 import type { CountedItem, CountedRequest } from '../core/request.ts';
 import type { ResultRow } from '../core/result.ts';
+import { embeddingInputs } from '../requests/inputs.ts';
 import { describePosition } from '../requests/position.ts';
 import { SplicedRequest } from '../requests/splice/spliced-request.ts';
 import { makePrivateDirectory } from '../streams/files.ts';
@@ -107,19 +108,21 @@ export class SealingWriter {
     this.#head ??= { endpoint: item.endpoint, model: item.body.model };
     const lines = serialise(item, ordinal, customId, this.#head);
     if ('code' in lines) return this.#rejectRequest(item, customId, lines, nextByte);
-    const tooLarge = OpenShard.alone(lines.requestBytes, item.tokens, this.#options.limits);
+    const { tokens } = item;
+    const inputs = embeddingInputs(item.endpoint, item.body.input);
+    const tooLarge = OpenShard.alone(lines.requestBytes, tokens, inputs, this.#options.limits);
     if (tooLarge !== null) {
       const error = refuse(item, 'request_too_large', `${tooLarge}; no shard can hold it`);
       return this.#rejectRequest(item, customId, error, nextByte);
     }
-    if (this.#open?.fits(lines.requestBytes, item.tokens) !== true) {
+    if (this.#open?.fits(lines.requestBytes, tokens, inputs) !== true) {
       return this.#roll(ordinal).then(() => this.add(item, nextByte));
     }
     if (!this.#open.claim(customId, item.customId !== null, ordinal)) {
       const error = refuse(item, 'duplicate_custom_id', 'has an id that its shard has already');
       return this.#rejectRequest(item, customId, error, nextByte);
     }
-    const written = this.#open.add(lines, ordinal, item.tokens);
+    const written = this.#open.add(lines, ordinal, tokens, inputs);
     return this.#count(item.position, nextByte, written);
   }
 
@@ -136,18 +139,20 @@ export class SealingWriter {
     const customId = item.customId ?? `${this.#options.jobName}-${ordinal}`;
     lines.measure(item, ordinal, customId);
     const { requestBytes, small } = lines;
-    if (!small || OpenShard.alone(requestBytes, tokens, this.#options.limits) !== null) {
+    // A spliced request embeds one text.
+    const inputs = embeddingInputs(template.endpoint, '');
+    if (!small || OpenShard.alone(requestBytes, tokens, inputs, this.#options.limits) !== null) {
       return this.add(item.unsplice(), nextByte);
     }
     const open = this.#open;
-    if (open?.fits(requestBytes, tokens) !== true) {
+    if (open?.fits(requestBytes, tokens, inputs) !== true) {
       return this.#roll(ordinal).then(() => this.add(item, nextByte));
     }
     if (!open.hasRoom(lines)) return open.flush().then(() => this.add(item, nextByte));
     if (!open.claim(customId, item.customId !== null, ordinal)) {
       return this.add(item.unsplice(), nextByte);
     }
-    open.addSpliced(lines, ordinal, tokens);
+    open.addSpliced(lines, ordinal, tokens, inputs);
     return this.#count(position, nextByte, undefined);
   }
 

@@ -29,7 +29,9 @@ export function requestTokens(endpoint: Endpoint, body: RequestBody, rules: Requ
     case '/responses':
       return responsesTokens(body, rules);
     case '/embeddings':
-      return embeddingTokens(body.input, rules);
+      return textTokens(body.input, rules);
+    case '/completions':
+      return textTokens(body.prompt, rules) + textTokens(body.suffix, rules);
   }
 }
 
@@ -65,7 +67,8 @@ function responsesTokens(body: RequestBody, rules: RequestRules): number {
   return sum;
 }
 
-function embeddingTokens(input: unknown, rules: RequestRules): number {
+/** A text, texts, or what the caller encoded already. */
+function textTokens(input: unknown, rules: RequestRules): number {
   if (typeof input === 'string') return rules.countText(input);
   let sum = 0;
   for (const item of Array.isArray(input) ? input : []) {

@@ -41,6 +41,11 @@ test.each([
   ['/embeddings', { model: 'm', input: ['a', [1, 2]] }, null],
   ['/embeddings', { model: 'm', input: '' }, 'body.input'],
   ['/embeddings', { model: 'm', input: ['a', ''] }, 'body.input[1]'],
+  ['/embeddings', { model: 'm', input: Array(2049).fill('a') }, 'body.input'],
+  ['/embeddings', { model: 'm', input: Array(2049).fill(7) }, null],
+  ['/completions', { model: 'm', prompt: 'x' }, null],
+  ['/completions', { model: 'm', prompt: ['x', [1]] }, null],
+  ['/completions', { model: 'm' }, 'body.prompt'],
 ] as const)('%s %j: %s', (endpoint, body, param) => {
   expect(validateRequestBody(endpoint, body)?.param ?? null).toBe(param);
 });
@@ -49,7 +54,8 @@ test.each([
   ['/chat/completions', '/chat/completions'],
   ['/v1/responses', '/responses'],
   ['https://x.test/openai/v1/embeddings/?a=b', '/embeddings'],
-  ['/v1/completions', undefined],
+  ['/v1/completions', '/completions'],
+  ['/v1/moderations', undefined],
   ['/v2/chat/completions', undefined],
   [null, undefined],
 ])('the endpoint of the url %s', (url, endpoint) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RequestBody } from '../../src/core/request.ts';
+import type { Endpoint, RequestBody } from '../../src/core/request.ts';
 import { createTokenCounter } from '../../src/tokens/counter.ts';
 
 const system = {
@@ -126,7 +126,7 @@ describe('tools', () => {
 });
 
 describe('responses and embeddings', () => {
-  const count = async (endpoint: '/responses' | '/embeddings', body: RequestBody) =>
+  const count = async (endpoint: Endpoint, body: RequestBody) =>
     (await createTokenCounter('gpt-4o')).countRequest(endpoint, body);
 
   it('counts instructions and input like the chat that they stand for', async () => {
@@ -144,5 +144,6 @@ describe('responses and embeddings', () => {
     expect(await count('/embeddings', { model: 'd', input: [1, 2, 3] })).toBe(3);
     expect(await count('/embeddings', { model: 'd', input: [[1, 2], [3]] })).toBe(3);
     expect(await count('/embeddings', { model: 'd' })).toBe(0);
+    expect(await count('/completions', { model: 'd', prompt: 'hello world' })).toBe(2);
   });
 });

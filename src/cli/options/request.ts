@@ -5,15 +5,10 @@ import type { Command } from 'commander';
 import { errorCode, UsageError } from '../../core/errors.ts';
 import type { Endpoint } from '../../core/request.ts';
 import type { ImageDetail, RequestDefinition } from '../../requests/definition.ts';
+import { ENDPOINTS } from '../../requests/endpoint.ts';
 import type { JsonObject, JsonValue } from '../../requests/json.ts';
 import { oneOf } from '../units.ts';
 import { type Flags, given, refusePair } from './flags.ts';
-
-const ENDPOINTS = [
-  '/chat/completions',
-  '/responses',
-  '/embeddings',
-] as const satisfies readonly Endpoint[];
 
 const DETAILS = ['low', 'high', 'auto', 'original'] as const satisfies readonly ImageDetail[];
 

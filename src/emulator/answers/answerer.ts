@@ -7,6 +7,7 @@ import { operationOf } from '../scan.ts';
 import type { State } from '../state.ts';
 import { type Answer, answerOf, type Json, type Making, numberOf } from './answer.ts';
 import { chatAnswer } from './chat.ts';
+import { completionsAnswer } from './completions.ts';
 import { embeddingsAnswer } from './embeddings.ts';
 import { distort, errorAnswer, faultyAnswer, outcomeOf } from './output-lines.ts';
 import { responsesAnswer } from './responses.ts';
@@ -129,6 +130,7 @@ function modelOf({ options, failed }: State, counter: PromptCounter): Model {
 const ANSWERS: Readonly<Record<string, (body: Json, making: Making) => Answer>> = {
   '/responses': responsesAnswer,
   '/embeddings': embeddingsAnswer,
+  '/completions': completionsAnswer,
 };
 
 /**

@@ -57,7 +57,8 @@ class Tally {
   }
 
   body(operation: string, body: Json): PromptSize {
-    if (operation === '/embeddings') this.#embedding(body.input);
+    if (operation === '/embeddings') this.#texts(body.input);
+    else if (operation === '/completions') this.#texts(body.prompt);
     else if (operation === '/responses') this.#responses(body);
     else if (Array.isArray(body.messages)) {
       this.#messages(body.messages);
@@ -167,7 +168,7 @@ class Tally {
     ]);
   }
 
-  #embedding(input: unknown): void {
+  #texts(input: unknown): void {
     if (typeof input === 'string') this.#text(input);
     for (const item of asArray(input)) {
       if (typeof item === 'string') this.#text(item);

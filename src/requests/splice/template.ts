@@ -67,7 +67,7 @@ export function compileSplice(definition: RequestTemplate): SpliceTemplate | nul
     scalars: definition.kind === 'prompt',
     body: bodyPieces,
     texts: sampleTexts.map(cut),
-    wantsText: endpoint === '/embeddings',
+    wantsText: endpoint === '/embeddings' || endpoint === '/completions',
     sample: body,
     sampleTexts,
   };
@@ -93,6 +93,7 @@ function cut(text: string): Pieces {
 /** The texts of a body that any text may stand in for: each is counted by itself. */
 function textsOf(endpoint: Endpoint, body: RequestBody): string[] {
   if (endpoint === '/embeddings') return strings([body.input]);
+  if (endpoint === '/completions') return strings([body.prompt]);
   if (endpoint === '/responses') {
     return [...strings([body.instructions, body.input]), ...contents(body.input)];
   }
