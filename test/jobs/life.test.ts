@@ -15,9 +15,14 @@ const request = { kind: 'prompt', model: 'm', prompt: 'Label: {{text}}' } as con
 
 it('holds the enqueued tokens below the quota, with several batches in flight', async () => {
   const dir = await temporaryDirectory();
-  const emulator = await service({ enqueuedTokens: 20_000, speed: 2000 });
+  // However slow this machine is, no batch ends before two of them are in flight.
+  const several = Promise.withResolvers<void>();
+  const answer = async () => {
+    await several.promise;
+    return 'positive';
+  };
+  const emulator = await service({ enqueuedTokens: 20_000, answer });
   let most = 0;
-  let inFlight = 0;
   const status = await runBatchJob({
     ...FAST,
     job: join(dir, 'quota.job'),
@@ -27,14 +32,13 @@ it('holds the enqueued tokens below the quota, with several batches in flight', 
     service: targetAt(emulator, { enqueuedTokens: 20_000 }),
     onProgress: ({ tokens, shards }) => {
       most = Math.max(most, tokens.enqueued);
-      inFlight = Math.max(inFlight, (shards.submitted ?? 0) + (shards.running ?? 0));
+      if ((shards.submitted ?? 0) + (shards.running ?? 0) > 1) several.resolve();
     },
   });
   expect(status).toMatchObject({ state: 'finished', ok: 600 });
   expect(status.batches).toBeGreaterThan(3);
   expect(most).toBeGreaterThan(0);
   expect(most).toBeLessThanOrEqual(20_000);
-  expect(inFlight).toBeGreaterThan(1);
 });
 
 it('goes on after a submission that was stopped, and makes no batch twice', async () => {

@@ -5,7 +5,7 @@ import type { BatchService, Target } from '../../src/core/service.ts';
 /** What goes wrong between the client and the service. Each is asked before or after a call. */
 export interface Faults {
   /** The batch is made, its answer never comes. */
-  loseCreateAnswer?: () => boolean;
+  loseCreateAnswer?: (made: BatchObject) => boolean;
   /** The create never reaches the service, and the client cannot know. */
   loseCreate?: () => boolean;
   /** The service's refusal of a create; null lets it through. */
@@ -39,7 +39,7 @@ export function lossy(target: Target, faults: Faults): Target {
       if (refusal !== null) throw refusal;
       if (faults.loseCreate?.() === true) throw lost();
       const created = await inner.createBatch(batch, signal);
-      if (faults.loseCreateAnswer?.() === true) throw lost();
+      if (faults.loseCreateAnswer?.(created.batch) === true) throw lost();
       return created;
     },
     async *listBatches(signal) {
