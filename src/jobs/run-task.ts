@@ -15,6 +15,9 @@ const STEP_RETRY = {
 /** The poll interval that the waits above are meant for. */
 const USUAL_POLL_MS = 60 * 1000; // 60 s
 
+/** Nothing goes on before a person has seen to the disk. */
+const DISK_TROUBLE: ReadonlySet<string> = new Set(['disk_full', 'write_failed', 'store_failed']);
+
 /** How often in a row each task failed, by kind and id. */
 export type Failures = Map<string, number>;
 
@@ -26,8 +29,8 @@ export function taskKey({ kind, id }: Pick<Task, 'kind' | 'id'>): string {
 /**
  * Runs a step of a task, the same for every driver. A failure that may pass puts the task back with
  * a growing wait, and says so in the job's log; a fence puts it back at once, as the row moved on. A
- * full disk pauses the job. A target that refuses for good ends the run only when there is nothing to
- * go on with at another one. What is thrown ends the run; the store says where to go on.
+ * disk that is full or broken pauses the job. A target that refuses for good ends the run only when there
+ * is nothing to go on with at another one. What is thrown ends the run; the store says where to go on.
  */
 export async function runTask(
   context: Context,
@@ -45,8 +48,8 @@ export async function runTask(
   } catch (error) {
     if (isAbort(error, signal) || signal.aborted) return;
     if (error instanceof FenceError) return again(context, task, 0);
-    if (error instanceof MillraceError && error.code === 'disk_full') {
-      await pause(context, error.message);
+    if (error instanceof MillraceError && DISK_TROUBLE.has(error.code)) {
+      await pause(context, error);
       throw error;
     }
     if (!(error instanceof MillraceError)) throw error;
@@ -90,17 +93,17 @@ function again(context: Context, task: Task, waitMs: number, error?: MillraceErr
 }
 
 /** Gives whether it could be noted. */
-async function pause(context: Context, reason: string): Promise<boolean> {
+async function pause(context: Context, { code, message }: MillraceError): Promise<boolean> {
   try {
     await context.store.transaction(async (tx) => {
       const job = await jobRow(tx);
       if (job.state !== 'running' && job.state !== 'preparing') return;
-      await tx.updateJob(job.version, { state: 'paused', pause: reason });
-      await log(tx, context, 'paused', 'job', { code: 'disk_full' });
+      await tx.updateJob(job.version, { state: 'paused', pause: message });
+      await log(tx, context, 'paused', 'job', { code });
     });
     return true;
   } catch {
-    // The store may lie on the same full disk; the error that is thrown says it in any case.
+    // The store may lie on the same disk; the error that is thrown says it in any case.
     return false;
   }
 }

@@ -47,19 +47,23 @@ export function tokenAuthorizer(
 ): Authorizer {
   let held: { token: string; expiresAt: number } | undefined;
   let asked: Promise<string> | undefined;
+  /** It gave a token before. */
+  let proven = false;
 
   const ask = async (): Promise<string> => {
     // The caller's own signal is not passed on: others may wait for the same token.
     const limit = AbortSignal.timeout(timeoutMs);
     try {
       const got = await orAbort(credential.getToken(scope, { abortSignal: limit }), limit);
-      if (got === null || got.token === '') throw new Error('the credential gave no token');
+      if (!got?.token) throw new Error('the credential gave no token');
       held = { token: got.token, expiresAt: got.expiresOnTimestamp };
+      proven = true;
       return got.token;
     } catch (error) {
       // A token that is still good for minutes outlives an identity service that is down.
       if (held !== undefined && clock.now() < held.expiresAt) return held.token;
-      throw authFailed(limit.aborted ? new Error('no answer in time', { cause: error }) : error);
+      const cause = limit.aborted ? new Error('no answer in time', { cause: error }) : error;
+      throw authFailed(cause, proven);
     }
   };
 
@@ -94,12 +98,20 @@ const LASTING: ReadonlySet<string> = new Set([
   'AggregateAuthenticationError',
 ]);
 
-/** The failure of a token that could not be got; `retryable` unless it is known that no waiting heals it. */
-export function authFailed(cause: unknown): ServiceError {
+/** Words of somebody who has to log in again. */
+const LOG_IN = /\baz login\b|AADSTS\d+/;
+
+/**
+ * The failure of a token that could not be got; `retryable` unless it is known that no waiting heals
+ * it. @azure/identity calls a credential unavailable also when its authority cannot be reached for a
+ * moment, or answers 503: one that is `proven`, as it has given a token before, is only away.
+ */
+export function authFailed(cause: unknown, proven = false): ServiceError {
   const name = cause instanceof Error ? cause.name : '';
   const status =
     typeof cause === 'object' && cause !== null && 'statusCode' in cause ? cause.statusCode : 0;
-  const lasting = LASTING.has(name) || status === 400 || status === 401;
+  const unavailable = LASTING.has(name) && !(proven && !LOG_IN.test(errorMessage(cause)));
+  const lasting = unavailable || status === 400 || status === 401;
   return new ServiceError(
     'auth_failed',
     `no token could be got: ${sentence(cause)} Log in (az login), choose another --auth, ` +

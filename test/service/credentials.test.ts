@@ -61,6 +61,29 @@ describe('a token', () => {
     });
   });
 
+  test('that cannot be renewed for a moment is no reason to give up, unless somebody must log in', async () => {
+    const unavailable = (words: string) =>
+      Object.assign(new Error(words), { name: 'CredentialUnavailableError' });
+    const failures: Record<string, boolean> = {
+      'ManagedIdentityCredential: Network unreachable. Message: network_error': true,
+      "Azure CLI: please run 'az login' to log in": false,
+      'AADSTS700082: The refresh token has expired due to inactivity': false,
+    };
+    for (const [words, passing] of Object.entries(failures)) {
+      let calls = 0;
+      const { authorizer, pass } = setup(async () => {
+        if (++calls > 1) throw unavailable(words);
+        return 't1';
+      });
+      await authorizer.header();
+      pass(61 * MINUTE);
+      await expect(authorizer.header()).rejects.toMatchObject({ retryable: passing });
+      // Before the first token it says that this machine has no such credential.
+      const { authorizer: fresh } = setup(() => Promise.reject(unavailable(words)));
+      await expect(fresh.header()).rejects.toMatchObject({ retryable: false });
+    }
+  });
+
   test('refused by many is replaced once', async () => {
     let calls = 0;
     const { authorizer } = setup(async () => `t${++calls}`);
