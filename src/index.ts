@@ -43,6 +43,7 @@ export { type CountedItem, CountedRequest } from './core/request.ts';
 export type { TokenCounter } from './core/tokens.ts';
 export { type CountTokensOptions, countTokens } from './tokens/count-tokens.ts';
 export { type CounterOptions, createTokenCounter } from './tokens/counter.ts';
+export { loadModelTable, type ModelTable } from './tokens/models.ts';
 
 // The job and its shards: the durable boundary.
 

@@ -288,4 +288,6 @@ export interface RequestSpec {
   readonly template: unknown;
   /** The JSON Schema that every answer must follow; absent when none was asked for. */
   readonly outputSchema?: Readonly<Record<string, unknown>>;
+  /** The user's own model table; absent for the shipped one. It may be replaced at any time. */
+  readonly models?: unknown;
 }

@@ -1,7 +1,8 @@
 import type { Shard } from '../core/job.ts';
 import type { Transaction } from '../core/store.ts';
-import { estimateCost, modelInfo } from '../tokens/models.ts';
+import { estimateCost, loadModelTable, type ModelTable, modelInfo } from '../tokens/models.ts';
 import { type Context, jobRow, log } from './context.ts';
+import { tableOf } from './model-table.ts';
 
 /** Money, from the dated price table. Null where the model's price is not known. */
 export interface Cost {
@@ -18,15 +19,20 @@ export interface SpentTokens {
   readonly output: number;
 }
 
-export function costOf(baseModel: string, estimatedInput: number, spent: SpentTokens): Cost {
+export function costOf(
+  baseModel: string,
+  estimatedInput: number,
+  spent: SpentTokens,
+  table: ModelTable = loadModelTable(),
+): Cost {
   return {
-    estimated: estimateCost(baseModel, { input: estimatedInput }),
-    actual: estimateCost(baseModel, {
-      input: spent.input,
-      cached: spent.cachedInput,
-      output: spent.output,
-    }),
-    currency: modelInfo(baseModel).price?.currency ?? 'USD',
+    estimated: estimateCost(baseModel, { input: estimatedInput }, table),
+    actual: estimateCost(
+      baseModel,
+      { input: spent.input, cached: spent.cachedInput, output: spent.output },
+      table,
+    ),
+    currency: modelInfo(baseModel, table).price?.currency ?? 'USD',
   };
 }
 
@@ -50,11 +56,15 @@ export async function overBudget(
     if (releasedAt === null) open += (await tx.shard(name))?.tokens ?? 0;
   }
   const outputRatio = totals.inputTokens === 0 ? 0 : totals.outputTokens / totals.inputTokens;
-  const spent = estimateCost(model, {
-    input: totals.inputTokens + open,
-    cached: totals.cachedInputTokens,
-    output: totals.outputTokens + open * outputRatio,
-  });
+  const spent = estimateCost(
+    model,
+    {
+      input: totals.inputTokens + open,
+      cached: totals.cachedInputTokens,
+      output: totals.outputTokens + open * outputRatio,
+    },
+    tableOf(job.spec.request),
+  );
   if (spent !== null && spent <= maxCost) return false;
   const reason =
     spent === null

@@ -2,7 +2,7 @@ import { resolveLimits } from '../shards/limits.ts';
 import { emptyProgress } from '../shards/progress.ts';
 import { SealingWriter } from '../shards/writer.ts';
 import { createTokenCounter } from '../tokens/counter.ts';
-import { estimateCost, modelInfo } from '../tokens/models.ts';
+import { estimateCost, loadModelTable, type ModelTable, modelInfo } from '../tokens/models.ts';
 import { countedBlocks, type JobCounter } from './counted.ts';
 import { checkColumns, type PrepareOptions } from './prepare.ts';
 import { openRequest } from './request.ts';
@@ -44,9 +44,10 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
   const limits = resolveLimits({ ...options.defaultLimits, ...options.limits });
   let model = options.baseModel ?? request.builder.model ?? '';
   let counter: JobCounter | undefined;
+  const table = loadModelTable(options.models);
   const counterFor = async (requested: string) => {
     model ||= requested;
-    counter ??= await createTokenCounter(model);
+    counter ??= await createTokenCounter(model, { table });
     return counter;
   };
   let plan = { records: 0, requests: 0, rejected: 0, shards: 0, bytes: 0, tokens: 0 };
@@ -73,7 +74,7 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
     }
     plan = sum(plan, await writer.finish());
   }
-  return { ...plan, ...priceOf(model, plan.tokens), ...timeOf(plan.tokens, options) };
+  return { ...plan, ...priceOf(model, plan.tokens, table), ...timeOf(plan.tokens, options) };
 }
 
 const WHOLE = {
@@ -99,11 +100,11 @@ function sum(a: Plan, b: Plan): Plan {
   };
 }
 
-function priceOf(baseModel: string, tokens: number) {
-  const { price } = modelInfo(baseModel);
+function priceOf(baseModel: string, tokens: number, table: ModelTable) {
+  const { price } = modelInfo(baseModel, table);
   return {
     baseModel,
-    inputCost: estimateCost(baseModel, { input: tokens }),
+    inputCost: estimateCost(baseModel, { input: tokens }, table),
     currency: price?.currency ?? 'USD',
     priceDate: price?.date ?? null,
   };

@@ -1,6 +1,7 @@
 import type { Partition, PartitionProgress } from '../core/job.ts';
 import type { JobHead } from '../shards/serialise.ts';
 import { createTokenCounter } from '../tokens/counter.ts';
+import { loadModelTable } from '../tokens/models.ts';
 import { countedBlocks, type JobCounter } from './counted.ts';
 import type { OpenRequest } from './request.ts';
 import { type OnSeal, type SealSettings, sealPartition } from './seal-partition.ts';
@@ -47,7 +48,9 @@ export class PartitionSealer {
     this.#counter ??=
       this.#settings.count === false
         ? Promise.resolve(NOT_COUNTED)
-        : createTokenCounter(this.#baseModel ?? model);
+        : createTokenCounter(this.#baseModel ?? model, {
+            table: this.#settings.models ?? loadModelTable(),
+          });
     return this.#counter;
   }
 }

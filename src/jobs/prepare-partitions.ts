@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { isAbort, MillraceError, UsageError } from '../core/errors.ts';
 import type { Partition, ShardLimits } from '../core/job.ts';
+import { loadModelTable } from '../tokens/models.ts';
 import { jobRow } from './context.ts';
 import type { Job } from './job.ts';
+import { tableOf } from './model-table.ts';
 import { preparePartition, type Seal } from './partition.ts';
 import { PartitionSealer } from './partition-sealer.ts';
 import type { PrepareOptions } from './prepare.ts';
@@ -46,7 +48,16 @@ export async function preparePartitions<T>(
   const failed = new AbortController();
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
   const { strict, count } = options;
-  const settings = { directory: job.directory.path, jobName: job.name, limits, strict, count };
+  const given = options.models === undefined ? {} : { models: loadModelTable(options.models) };
+  const models = given.models ?? tableOf((await job.store.read(jobRow)).spec.request);
+  const settings = {
+    directory: job.directory.path,
+    jobName: job.name,
+    limits,
+    strict,
+    count,
+    models,
+  };
   const { baseModel } = options;
   const descriptions = sources.map(({ description }) => description);
   const workers = workersFor(rows, sources, request, options.workers);
@@ -66,7 +77,7 @@ export async function preparePartitions<T>(
     const seal: Seal = (placed, head, onSeal) => sealer.seal(placed, { row, head, onSeal, signal });
     const placed = await place(job, partition, ordinal);
     rows[index] = await preparePartition(job, placed, seal, {
-      request: { ...request.spec, baseModel: baseModel ?? null },
+      request: { ...request.spec, ...given, baseModel: baseModel ?? null },
       signal,
     });
   };

@@ -4,6 +4,7 @@ import { type LimitOptions, resolveLimits } from '../shards/limits.ts';
 import { emptyProgress } from '../shards/progress.ts';
 import type { SourceOptions } from '../sources/describe.ts';
 import { cutPartitions } from '../sources/partitions.ts';
+import { loadModelTable } from '../tokens/models.ts';
 import { jobRow } from './context.ts';
 import type { Job } from './job.ts';
 import { preparePartitions } from './prepare-partitions.ts';
@@ -18,6 +19,8 @@ export interface PrepareOptions<T> {
   request: JobRequest<T>;
   /** Whose encoding and prices count, such as `gpt-4o`. Default: the request's model. */
   baseModel?: string | undefined;
+  /** A file of facts about models (rules of counting, prices) in place of those that are shipped. */
+  models?: string | undefined;
   /** Default: what the job has, else what the service takes. */
   limits?: LimitOptions | undefined;
   /** For a job that is new, where `limits` says nothing. */
@@ -53,7 +56,7 @@ export async function prepareJob<T>(job: Job, options: PrepareOptions<T>): Promi
     const limits = await limitsOf(job, options.limits, options.defaultLimits);
     await settleSpec(job.store, {
       sources: sources.map(({ spec }) => spec),
-      request: requestSpec(request, options.baseModel),
+      request: requestSpec(request, options),
       limits,
     });
     await planPartitions(job, sources, options.partitionBytes, signal);
@@ -73,10 +76,14 @@ export function checkColumns({ builder }: OpenRequest, sources: readonly OpenSou
   }
 }
 
-function requestSpec({ builder, spec }: OpenRequest, baseModel: string | undefined) {
+function requestSpec<T>(
+  { builder, spec }: OpenRequest,
+  { baseModel, models }: Pick<PrepareOptions<T>, 'baseModel' | 'models'>,
+) {
   const { endpoint, model } = builder;
   if (endpoint === null || model === null) return null;
-  return { endpoint, model, baseModel: baseModel ?? model, ...spec };
+  const table = models === undefined ? {} : { models: loadModelTable(models) };
+  return { endpoint, model, baseModel: baseModel ?? model, ...spec, ...table };
 }
 
 /** Limits that are not given stay as they are: a job resumed under another quota keeps its shards. */

@@ -1,6 +1,7 @@
 import type { Partition, PartitionProgress, SealedShard, ShardLimits } from '../core/job.ts';
 import type { JobHead } from '../shards/serialise.ts';
 import { type SealItem, SealingWriter } from '../shards/writer.ts';
+import type { ModelTable } from '../tokens/models.ts';
 
 /** What the shards of a job have in common. Plain data. */
 export interface SealSettings {
@@ -11,6 +12,8 @@ export interface SealSettings {
   readonly strict?: boolean | undefined;
   /** Whether tokens are counted; default true. */
   readonly count?: boolean | undefined;
+  /** Facts about models; the shipped ones by default. */
+  readonly models?: ModelTable | undefined;
 }
 
 /** Told after the files of a shard are durable; sealing goes on once it resolves. */

@@ -16,7 +16,13 @@ export async function settleSpec(store: Store, wanted: JobSpec): Promise<void> {
       return;
     }
     const differences = specDifferences(job.spec, wanted);
-    if (differences.length === 0) return;
+    if (differences.length === 0) {
+      const { request } = job.spec;
+      const models = wanted.request?.models;
+      if (request === null || models === undefined) return;
+      await tx.updateJob(job.version, { spec: { ...job.spec, request: { ...request, models } } });
+      return;
+    }
     throw new MillraceError(
       'spec_changed',
       `this job was prepared from something else: ${differences.join('; ')}. ` +
@@ -73,7 +79,7 @@ function sameAge(was: RequestSpec | null, is: RequestSpec): RequestSpec {
 /** The request's own fields beside those of its template, so that the one that differs is named. */
 function flat(request: RequestSpec | null): Fields {
   if (request === null) return {};
-  const { template, ...rest } = request;
+  const { template, models: _, ...rest } = request;
   const isFields = typeof template === 'object' && template !== null && !Array.isArray(template);
   return isFields ? { ...rest, ...template } : { ...rest, template };
 }

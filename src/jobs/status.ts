@@ -2,6 +2,7 @@ import type { JobState, ShardState } from '../core/job.ts';
 import type { Reader } from '../core/store.ts';
 import { jobRow } from './context.ts';
 import { type Cost, costOf } from './cost.ts';
+import { tableOf } from './model-table.ts';
 
 /** What `millrace status --json` prints. */
 export interface JobStatus {
@@ -49,11 +50,16 @@ export async function readStatus(tx: Reader): Promise<JobStatus> {
     pending: records - totals.ok - totals.failed - totals.rejected,
     shards: await tx.countShards(),
     tokens: { estimated: totals.tokens, actual: totals.inputTokens, enqueued },
-    cost: costOf(job.spec.request?.baseModel ?? '', totals.tokens, {
-      input: totals.inputTokens,
-      cachedInput: totals.cachedInputTokens,
-      output: totals.outputTokens,
-    }),
+    cost: costOf(
+      job.spec.request?.baseModel ?? '',
+      totals.tokens,
+      {
+        input: totals.inputTokens,
+        cachedInput: totals.cachedInputTokens,
+        output: totals.outputTokens,
+      },
+      tableOf(job.spec.request),
+    ),
     attempts: totals.attempts,
     batches: totals.batches,
     duplicate_submissions: totals.duplicateSubmissions,

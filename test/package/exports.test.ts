@@ -25,6 +25,7 @@ const PUBLIC = [
   'estimateJob',
   'fromIterable',
   'joinResults',
+  'loadModelTable',
   'mapRecords',
   'openAI',
   'openJob',

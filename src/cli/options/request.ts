@@ -15,6 +15,7 @@ const DETAILS = ['low', 'high', 'auto', 'original'] as const satisfies readonly 
 export interface RequestFlags {
   model?: string;
   baseModel?: string;
+  models?: string;
   prompt?: string;
   system?: string;
   schema?: string;
@@ -32,6 +33,7 @@ export function addRequestFlags(command: Command): Command {
     .optionsGroup('Request:')
     .option('--model <name>', 'the batch deployment that answers')
     .option('--base-model <name>', 'the model behind it (tokens, prices): gpt-4o')
+    .option('--models <file>', 'facts and prices of models in place of the shipped ones')
     .option('--prompt <text>', 'with {{field}} for a column, or @FILE')
     .option('--system <text>', 'the system message, or @FILE')
     .option('--request <file>', 'a JSON body template, or a .ts or .js module')

@@ -55,6 +55,7 @@ async function estimate(sources: readonly string[], flags: EstimateFlags): Promi
       sourceOptions: options,
       request: definition,
       baseModel: flags.baseModel,
+      models: flags.models,
       limits: limitOptions(flags),
       defaultLimits: { maxTokens: share.shardShare(flags.enqueuedTokens) },
       strict: flags.strict,

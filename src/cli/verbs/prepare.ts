@@ -55,6 +55,7 @@ async function prepare(sources: readonly string[], flags: PrepareFlags): Promise
       sourceOptions: options,
       request: definition,
       baseModel: flags.baseModel,
+      models: flags.models,
       limits: limitOptions(flags),
       defaultLimits: { maxTokens: shardShare(flags.enqueuedTokens) },
       strict: flags.strict,

@@ -61,6 +61,7 @@ async function run(sources: readonly string[], flags: RunFlags): Promise<number>
       sourceOptions: options,
       request: definition,
       baseModel: flags.baseModel,
+      models: flags.models,
       limits: limitOptions(flags),
       strict: flags.strict,
       workers: flags.workers,

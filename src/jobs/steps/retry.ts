@@ -4,6 +4,7 @@ import { dropFailed } from '../../join/drop-failed.ts';
 import { regroupLeftovers } from '../../shards/retry.ts';
 import { createTokenCounter } from '../../tokens/counter.ts';
 import { type Context, jobRow, log, maySend, type Step } from '../context.ts';
+import { tableOf } from '../model-table.ts';
 import { REOPENING } from '../reopen.ts';
 import { mustBeFree, nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
 
@@ -36,7 +37,9 @@ export const retry: Step = async (context, task, signal) => {
     {
       directory: context.directory.path,
       limits: plan.job.spec.limits,
-      counter: await createTokenCounter(plan.job.spec.request?.baseModel ?? ''),
+      counter: await createTokenCounter(plan.job.spec.request?.baseModel ?? '', {
+        table: tableOf(plan.job.spec.request),
+      }),
       nextName: () => retryName(number++),
     },
     signal,

@@ -3,6 +3,7 @@ import { joinShard } from '../../join/join-shard.ts';
 import { halveShard } from '../../shards/retry.ts';
 import { createTokenCounter } from '../../tokens/counter.ts';
 import { jobRow, log, type Step } from '../context.ts';
+import { tableOf } from '../model-table.ts';
 import { mustBeFree, nextRetryNumber, retryName, retryOrder } from '../retry-names.ts';
 import { joined } from './collect.ts';
 
@@ -16,10 +17,10 @@ const TOO_LARGE = {
  * alone is a failed row.
  */
 export const split: Step = async (context, task) => {
-  const { shard, number, model } = await context.store.read(async (tx) => ({
+  const { shard, number, request } = await context.store.read(async (tx) => ({
     shard: await tx.shard(task.id),
     number: await nextRetryNumber(tx),
-    model: (await jobRow(tx)).spec.request?.baseModel ?? '',
+    request: (await jobRow(tx)).spec.request,
   }));
   if (shard === undefined || (shard.state !== 'waiting' && shard.state !== 'sealed')) {
     await context.store.transaction((tx) => tx.doneTask(task));
@@ -47,7 +48,7 @@ export const split: Step = async (context, task) => {
     context.directory.path,
     shard,
     [retryName(number), retryName(number + 1)],
-    await createTokenCounter(model),
+    await createTokenCounter(request?.baseModel ?? '', { table: tableOf(request) }),
   );
   failpoint('split.sealed');
   await context.store.transaction(async (tx) => {
