@@ -61,14 +61,15 @@ function thread(
 }
 
 function conclude(reports: readonly SimulationReport[], seconds: number): void {
-  const sum = (name: 'rows' | 'steps' | 'crashes' | 'batches' | 'duplicates') =>
-    reports.reduce((total, report) => total + report[name], 0);
+  const sum = (
+    name: 'rows' | 'steps' | 'crashes' | 'jumps' | 'sleeps' | 'batches' | 'duplicates',
+  ) => reports.reduce((total, report) => total + report[name], 0);
   const failed = reports.filter(({ violations }) => violations.length > 0);
   const share = (300 / reports.length).toFixed(2);
   const bound = failed.length === 0 ? `, 95 % bound ${share} % of seeds` : '';
   console.log(
     `${reports.length} seeds in ${seconds.toFixed(1)} s: ${sum('rows')} rows, ${sum('steps')} steps, ` +
-      `${sum('crashes')} deaths, ${sum('batches')} batches, ${sum('duplicates')} duplicates found and ` +
+      `${sum('crashes')} deaths, ${sum('jumps')} jumps of the clock, ${sum('sleeps')} sleeps, ${sum('batches')} batches, ${sum('duplicates')} duplicates found and ` +
       `cancelled, ${failed.length} seeds failed${bound}`,
   );
   if (failed.length === 0) return;

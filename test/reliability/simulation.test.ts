@@ -13,14 +13,17 @@ const root = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
 it('keeps every invariant, whatever goes wrong', async () => {
   const failed: Record<number, readonly string[]> = {};
-  let deaths = 0;
+  const seen = { deaths: 0, jumps: 0, sleeps: 0 };
   for (let seed = 1; seed <= SEEDS; seed++) {
-    const { violations, crashes } = await simulate(seed, { root });
+    const { violations, crashes, jumps, sleeps } = await simulate(seed, { root });
     if (violations.length > 0) failed[seed] = violations;
-    deaths += crashes;
+    seen.deaths += crashes;
+    seen.jumps += jumps;
+    seen.sleeps += sleeps;
   }
   expect(failed).toEqual({});
-  expect(deaths).toBeGreaterThan(SEEDS);
+  expect(seen.deaths).toBeGreaterThan(SEEDS);
+  expect(Math.min(seen.jumps, seen.sleeps)).toBeGreaterThan(5);
 }, 120_000);
 
 it('replays a seed step by step', async () => {

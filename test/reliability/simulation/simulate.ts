@@ -47,6 +47,10 @@ export interface SimulationReport {
   readonly violations: readonly string[];
   readonly steps: number;
   readonly crashes: number;
+  /** How often the clock was set while the process ran. */
+  readonly jumps: number;
+  /** How often the machine slept, for up to a day. */
+  readonly sleeps: number;
   readonly batches: number;
   readonly duplicates: number;
   readonly rows: number;
@@ -88,8 +92,13 @@ async function simulateIn(
   const { stormMinutes } = options;
   const odds: Odds =
     stormMinutes === undefined
-      ? { fault: random() * 0.12, crash: random() * 0.03, interleave: random() * 0.3 }
-      : { fault: 0, crash: 0, interleave: 0.1 };
+      ? {
+          fault: random() * 0.12,
+          crash: random() * 0.03,
+          interleave: random() * 0.3,
+          jump: random() * 0.02,
+        }
+      : { fault: 0, crash: 0, interleave: 0.1, jump: 0 };
   const faultsMs = stormMinutes === undefined ? (5 + random() * 75) * MINUTE_MS : 0;
   const world = new World(random, odds, faultsMs);
   const job = await openJob(path, { clock: world.clock, random });
@@ -105,6 +114,8 @@ async function simulateIn(
       violations: [...violations, ...run.service.violations],
       steps,
       crashes: world.crashes,
+      jumps: world.jumps,
+      sleeps: world.sleeps,
       batches: run.service.batches.length,
       duplicates: duplicateSubmissions,
       rows: records.length,
@@ -155,13 +166,13 @@ class Run {
   readonly #target: Target;
   readonly #ways: Manner;
   readonly #begunAt: number;
-  /** From here on, what ends is collected within three polls. */
-  readonly #calmAt: number;
   readonly #tokens = new Map<string, number>();
   readonly #running = new Map<string, Task>();
   readonly #violations: string[] = [];
   /** When the last poll that went well began, in this process and on this clock. */
   #polledAt = Number.NEGATIVE_INFINITY;
+  /** Jumps of the clock until then. */
+  #polledAfter = 0;
   #context: Context;
   #failures: Failures = new Map();
   #steps = 0;
@@ -174,10 +185,6 @@ class Run {
     this.#options = options;
     this.#ways = ways;
     this.#begunAt = world.now;
-    this.#calmAt =
-      options.stormMinutes === undefined
-        ? world.faultsEndAt + CALM_MS
-        : world.now + options.stormMinutes * MINUTE_MS;
     this.service = new SimService(world, ways, (shard) => this.#tokens.get(shard) ?? 0);
     this.#target = {
       name: 'default',
@@ -220,6 +227,14 @@ class Run {
     }
     if (this.#steps >= MOST_STEPS) this.#violations.push(`not over after ${MOST_STEPS} steps`);
     return { violations: this.#violations, steps: this.#steps };
+  }
+
+  /** From here on, what ends is collected within three polls. */
+  get #calmAt(): number {
+    const { stormMinutes } = this.#options;
+    return stormMinutes === undefined
+      ? this.#world.faultsEndAt + CALM_MS
+      : this.#begunAt + stormMinutes * MINUTE_MS;
   }
 
   get minutes(): number {
@@ -278,7 +293,10 @@ class Run {
 
   #polled(at: number): void {
     const gap = at - this.#polledAt;
-    if (gap < POLL_MS) this.#violations.push(`I9: polled again after ${gap} ms`);
+    // A clock that was set ahead makes one poll early.
+    const jumped = this.#world.jumps > this.#polledAfter;
+    this.#polledAfter = this.#world.jumps;
+    if (gap < POLL_MS && !jumped) this.#violations.push(`I9: polled again after ${gap} ms`);
     this.#polledAt = at;
   }
 
@@ -310,7 +328,8 @@ class Run {
     this.#violations.push(...checkAlways(this.#seen, shards, held, this.#target.enqueuedTokens));
     for (const { id, endedAt, forgotten } of this.service.batches) {
       if (forgotten) continue;
-      const late = this.#world.now - Math.max(endedAt ?? Infinity, this.#calmAt);
+      const late =
+        this.#world.now - Math.max(endedAt ?? Infinity, this.#calmAt, this.#world.wokeAt);
       if (late <= 3 * POLL_MS) continue;
       const shard = shards.find(({ batchId, state }) => batchId === id && IN_SERVICE.has(state));
       if (shard !== undefined) this.#violations.push(`I12: ${shard.name} ended ${late} ms ago`);

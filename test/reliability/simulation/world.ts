@@ -13,7 +13,12 @@ export interface Odds {
   readonly crash: number;
   /** Of another step that runs while a call waits for its answer. */
   readonly interleave: number;
+  /** That the clock is set, or the machine sleeps, at each point, while faults go on. */
+  readonly jump: number;
 }
+
+const MINUTE_MS = 60 * 1000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 
 /** Time, chance and death of one run, all from its seed. */
 export class World {
@@ -21,9 +26,14 @@ export class World {
   now = Date.UTC(2026, 10, 1);
   /** How far the client's clock is off. */
   skewMs = 0;
-  /** Faults end here, so that the run can show that it recovers. */
-  readonly faultsEndAt: number;
+  /** Faults end here, so that the run can show that it recovers. A sleep puts it off. */
+  faultsEndAt: number;
   crashes = 0;
+  /** How often the client's clock was set while it ran. */
+  jumps = 0;
+  sleeps = 0;
+  /** When it woke last. */
+  wokeAt = Number.NEGATIVE_INFINITY;
   /** Transactions so far: nothing in the store changes but by one. */
   commits = 0;
   /** Runs another step that is due, or nothing. */
@@ -73,8 +83,23 @@ export class World {
       this.crashes += 1;
       throw new Crash();
     }
+    if (this.faulty && this.chance(this.#odds.jump)) this.#disturb();
     if (this.chance(this.#odds.interleave)) await this.interleave();
     this.alive();
+  }
+
+  /** Between two instants of the process, its clock is set or the lid of the laptop was closed. */
+  #disturb(): void {
+    const ms = MINUTE_MS * (DAY_MS / MINUTE_MS) ** this.random();
+    if (this.chance(0.3)) {
+      this.sleeps += 1;
+      this.now += ms;
+      this.faultsEndAt += ms;
+      this.wokeAt = this.now;
+    } else {
+      this.jumps += 1;
+      this.skewMs += this.chance(0.5) ? ms : -ms;
+    }
   }
 
   /** Throws once the process is dead: its other steps end here too. */
