@@ -61,6 +61,7 @@ export { type AzureOptions, azureOpenAI, type OpenAIOptions, openAI } from './se
 
 export { type JobStatus, readStatus } from './jobs/status.ts';
 export { type Goal, type Submission, type SubmitOptions, submitShards } from './jobs/submission.ts';
+export type { TargetStatus } from './jobs/target-status.ts';
 
 // Join and sinks: answers back to their records, and out.
 

@@ -12,7 +12,7 @@ import type { ServiceFlags } from './options/service.ts';
  */
 export type Remembered = OutputFlags &
   QuotaFlags &
-  Omit<ServiceFlags, 'service' | 'blobContainer'> & {
+  Omit<ServiceFlags, 'service' | 'targets' | 'blobContainer'> & {
     /** Only whether it was the local one: a key is never sent to an address that a file names. */
     service?: 'local';
   };
@@ -25,6 +25,7 @@ const KEYS = [
   'enqueuedTokens',
   'maxAttempts',
   'maxCost',
+  'dynamicQuota',
   'retryMismatch',
   'apiVersion',
   'auth',

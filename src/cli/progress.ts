@@ -15,7 +15,6 @@ export interface ProgressOptions {
   readonly screen: Screen;
   /** Events as lines instead of words for people. */
   readonly json: boolean;
-  readonly quota: number | null;
   readonly free: boolean;
 }
 
@@ -107,7 +106,6 @@ class Display implements Progress {
       status,
       elapsedMs,
       leftMs: known && status.pending > 0 ? (elapsedMs / rows) * status.pending : null,
-      quota: this.#options.quota,
       free: this.#options.free,
       trouble,
     };

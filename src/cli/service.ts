@@ -17,7 +17,7 @@ export interface OpenService {
 
 /** What a run is told of its service: the flags, over what the job remembers. */
 export type ServiceWish = Omit<Remembered, 'service'> &
-  Pick<ServiceFlags, 'service' | 'blobContainer'>;
+  Pick<ServiceFlags, 'service' | 'targets' | 'blobContainer'>;
 
 /** Flags that were given win over those of the run before. */
 export function wishOf(
@@ -29,7 +29,8 @@ export function wishOf(
   );
   const before = { ...remembered };
   // Another service than the local one is named anew: by the flag, else by the environment.
-  if (flags.service !== undefined && flags.service !== 'local') delete before.service;
+  const elsewhere = flags.service !== undefined && flags.service !== 'local';
+  if (elsewhere || flags.targets !== undefined) delete before.service;
   return { ...before, ...told };
 }
 
@@ -39,15 +40,22 @@ export function wishOf(
  */
 export async function remoteService(wish: ServiceWish): Promise<OpenService | null> {
   if (wish.service === 'local') return null;
-  const { serviceFromEnv } = await import('../service/env.ts');
-  const target = await serviceFromEnv({
-    service: wish.service,
-    auth: wish.auth,
-    apiVersion: wish.apiVersion,
-    enqueuedTokens: wish.enqueuedTokens,
-    blobContainer: wish.blobContainer,
-  });
-  return { targets: [target], local: false, close: () => target.service.close() };
+  const [{ serviceFromEnv }, { readTargets }] = await Promise.all([
+    import('../service/env.ts'),
+    import('./targets-file.ts'),
+  ]);
+  const { enqueuedTokens } = wish;
+  const { service, auth, apiVersion, blobContainer } = wish;
+  const settings =
+    wish.targets === undefined
+      ? [{ service, auth, apiVersion, blobContainer }]
+      : readTargets(wish.targets);
+  const targets: Target[] = [];
+  for (const each of settings) targets.push(await serviceFromEnv({ enqueuedTokens, ...each }));
+  const close = async () => {
+    await Promise.all(targets.map((target) => target.service.close()));
+  };
+  return { targets, local: false, close };
 }
 
 /** The service of a run: the remote one that was made, or the local one, started now. */
@@ -59,26 +67,39 @@ export async function serviceOf(
   return remote ?? startLocal(directory.local, { enqueuedTokens: wish.enqueuedTokens });
 }
 
-/** Refuses to go on at another resource than the one where the job's batches are. */
+/** A target of a job's runs before, and whether something of it is still there. */
+export interface KnownTarget {
+  readonly name: string;
+  readonly resource: string;
+  readonly live: boolean;
+}
+
+/** Refuses to go on at other resources than those where the job's batches are. */
 export function checkResource(
-  known: readonly string[],
+  known: readonly KnownTarget[],
   { targets }: Pick<OpenService, 'targets'>,
 ): void {
-  const before = known[0];
-  const now = targets[0]?.service.resource;
-  if (before === undefined || now === undefined || before === now) return;
-  const [address, container] = before.split(' with ');
+  if (targets.length === 0) return;
+  for (const { name, resource, live } of known) {
+    const now = targets.find((target) => target.name === name)?.service.resource;
+    if (now === resource || (now === undefined && !live)) continue;
+    const where = now ?? targets.map((target) => target.service.resource).join(', ');
+    throw new UsageError(
+      `this job's batches are at ${resource}, not at ${where}: ${howToName(name, resource, now)}, or ` +
+        'begin another --job directory',
+    );
+  }
+}
+
+/** How to name a resource again; one with Blob storage is called `<address> with <container>`. */
+function howToName(name: string, resource: string, now: string | undefined): string {
+  if (resource === LOCAL_RESOURCE) return 'add --service local';
+  if (name !== 'default') return `give --targets with the target "${name}" at ${resource}`;
+  const [address, container] = resource.split(' with ');
   const other =
     container === undefined ? 'leave out --blob-container' : `add --blob-container ${container}`;
-  const how =
-    before === LOCAL_RESOURCE
-      ? 'add --service local'
-      : now.split(' with ')[0] === address
-        ? other
-        : `set AZURE_OPENAI_ENDPOINT or --service to ${address}${container === undefined ? '' : ` and ${other}`}`;
-  throw new UsageError(
-    `this job's batches are at ${before}, not at ${now}: ${how}, or begin another --job directory`,
-  );
+  if (now?.split(' with ')[0] === address) return other;
+  return `set AZURE_OPENAI_ENDPOINT or --service to ${address}${container === undefined ? '' : ` and ${other}`}`;
 }
 
 /** What a run may change, with the defaults of a service that is fast. */
@@ -90,6 +111,7 @@ export function settingsOf(wish: ServiceWish, local: boolean): Partial<Settings>
     ...(submitGraceMs === undefined ? {} : { submitGraceMs }),
     ...(wish.maxAttempts === undefined ? {} : { maxAttempts: wish.maxAttempts }),
     ...(wish.maxCost === undefined ? {} : { maxCost: wish.maxCost }),
+    ...(wish.dynamicQuota === undefined ? {} : { dynamicQuota: wish.dynamicQuota }),
     ...(wish.retryMismatch === undefined ? {} : { retryMismatch: wish.retryMismatch }),
     ...(wish.keep === undefined ? {} : { keep: wish.keep }),
   };

@@ -16,6 +16,7 @@ import { near } from './screen/summary.ts';
 import { shellWord } from './screen/words.ts';
 import {
   checkResource,
+  type KnownTarget,
   type OpenService,
   remoteService,
   type ServiceWish,
@@ -71,7 +72,7 @@ export async function withSession(
   options.check?.(wish);
   refuseOutputOverSource(wish.out, known?.sources ?? []);
   const over = known?.state === 'finished' && options.reopens !== true;
-  const remote = over ? noService(known.resources) : await remoteService(wish);
+  const remote = over ? noService(known.targets) : await remoteService(wish);
   const job = await openJob(path, { mode: options.mode }).catch(async (error) => {
     await remote?.close();
     throw error;
@@ -80,12 +81,11 @@ export async function withSession(
   let progress: Progress | undefined;
   try {
     service = await serviceOf(remote, job.directory, wish);
-    checkResource(known?.resources ?? [], service);
+    checkResource(known?.targets ?? [], service);
     await remember(path, flags);
     progress = await startProgress(job.store, {
       screen: process.stderr,
       json: flags.json === true,
-      quota: wish.enqueuedTokens ?? null,
       free: service.local,
     });
     const open = { job, service, wish, progress, json: flags.json === true, begun };
@@ -103,24 +103,30 @@ export async function withSession(
 /** What is known of a job before it is opened: nothing yet in a directory that is only made. */
 async function readKnown(tx: Reader): Promise<Known> {
   const job = await tx.job();
-  const targets = await tx.targets();
+  const holds = await tx.openHolds();
+  const targets = (await tx.targets()).map(({ name, resource }) => ({
+    name,
+    resource,
+    live: holds.some((hold) => hold.target === name && hold.releasedAt === null),
+  }));
   return {
     state: job?.state ?? null,
-    resources: targets.map(({ resource }) => resource),
+    targets,
     sources: job?.spec.sources.map(({ path: source }) => source) ?? [],
   };
 }
 
 interface Known {
   readonly state: JobState | null;
-  readonly resources: readonly string[];
+  readonly targets: readonly KnownTarget[];
   /** Paths; null for standard input. */
   readonly sources: readonly (string | null)[];
 }
 
 /** Stands in for the service of a job that is over. */
-function noService(resources: readonly string[]): OpenService {
-  return { targets: [], local: resources.includes(LOCAL_RESOURCE), close: async () => undefined };
+function noService(targets: readonly KnownTarget[]): OpenService {
+  const local = targets.some(({ resource }) => resource === LOCAL_RESOURCE);
+  return { targets: [], local, close: async () => undefined };
 }
 
 /** A job without a service, as `prepare` needs it: made if there is none. */
@@ -136,7 +142,6 @@ export async function withJob(
     progress = await startProgress(job.store, {
       screen: process.stderr,
       json: false,
-      quota: null,
       free: true,
     });
     const open = { job, progress };
@@ -162,7 +167,8 @@ async function goOn(job: Job, wish: ServiceWish): Promise<string> {
 const STOPPED = 'stopped at a safe point, nothing is lost';
 
 /** The flags that a later command needs: an address is not remembered, as keys go to it. */
-export function serviceWords({ service, blobContainer }: ServiceWish): string {
+export function serviceWords({ service, targets, blobContainer }: ServiceWish): string {
+  if (targets !== undefined) return ` --targets ${shellWord(targets)}`;
   const named =
     service === undefined || service === 'local' ? '' : ` --service ${shellWord(service)}`;
   return (

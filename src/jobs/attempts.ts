@@ -186,7 +186,9 @@ export async function drain(
   if (row === undefined) return;
   await tx.updateTarget(target.name, row.version, { drained: reason });
   await log(tx, context, 'drained', target.name, { code: reason });
-  const open = rows.filter(({ name, drained }) => name !== target.name && drained === null);
+  const open = rows.filter(
+    ({ name, drained }) => name !== target.name && drained === null && context.targets.has(name),
+  );
   if (open.length > 0) return;
   const job = await tx.job();
   if (job !== undefined && (job.state === 'running' || job.state === 'preparing')) {

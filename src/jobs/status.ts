@@ -3,6 +3,7 @@ import type { Reader } from '../core/store.ts';
 import { jobRow } from './context.ts';
 import { type Cost, costOf } from './cost.ts';
 import { tableOf } from './model-table.ts';
+import { type TargetStatus, targetStatuses } from './target-status.ts';
 
 /** What `millrace status --json` prints. */
 export interface JobStatus {
@@ -21,6 +22,8 @@ export interface JobStatus {
     readonly enqueued: number;
   };
   readonly cost: Cost;
+  /** Where the batches go, and how each of them stands. */
+  readonly targets: readonly TargetStatus[];
   readonly attempts: number;
   readonly batches: number;
   /** Batches made twice by a lost answer, found and cancelled. */
@@ -38,8 +41,8 @@ export async function readStatus(tx: Reader): Promise<JobStatus> {
     (sum, partition) => sum + (partition.records ?? partition.progress.records),
     0,
   );
-  let enqueued = 0;
-  for (const { name } of await tx.targets()) enqueued += await tx.heldTokens(name);
+  const targets = await targetStatuses(tx);
+  const enqueued = targets.reduce((sum, { tokens }) => sum + tokens.held, 0);
   return {
     job: job.name,
     state: job.state,
@@ -60,6 +63,7 @@ export async function readStatus(tx: Reader): Promise<JobStatus> {
       },
       tableOf(job.spec.request),
     ),
+    targets,
     attempts: totals.attempts,
     batches: totals.batches,
     duplicate_submissions: totals.duplicateSubmissions,

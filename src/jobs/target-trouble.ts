@@ -71,8 +71,8 @@ export async function passOver(
   const names = new Set(rows.map(({ name }) => name));
   const others = [...context.targets.keys()].filter((name) => !names.has(name));
   if (rows.length === 0 || others.length === 0) return false;
-  const open = (await tx.targets()).filter(({ drained }) => drained === null);
-  if (!open.some(({ name }) => others.includes(name))) return false;
+  const all = await tx.targets();
+  if (!all.some(({ name, drained }) => drained === null && others.includes(name))) return false;
   for (const { name, drained } of rows) {
     const target = context.targets.get(name);
     if (drained !== null || target === undefined) continue;

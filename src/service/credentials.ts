@@ -8,9 +8,10 @@ import { shorten } from './failure.ts';
 /**
  * What proves who is calling. `header` gives the header of one try; `refused` is told when the
  * service answered 401 to it and says whether another try with a fresh one makes sense; `redact`
- * takes the secret out of words that somebody else wrote.
+ * takes the secret out of words that somebody else wrote; `describe` names what it is, without it.
  */
 export interface Authorizer {
+  describe(): string;
   header(signal?: AbortSignal): Promise<Header>;
   refused(header: Header): boolean;
   redact(text: string): string;
@@ -22,9 +23,14 @@ export interface Header {
 }
 
 /** A key that does not change. */
-export function keyAuthorizer(key: string, name: 'api-key' | 'authorization'): Authorizer {
+export function keyAuthorizer(
+  key: string,
+  name: 'api-key' | 'authorization',
+  words = 'a key',
+): Authorizer {
   const header = { name, value: name === 'authorization' ? `Bearer ${key}` : key };
   return {
+    describe: () => words,
     header: async () => header,
     refused: () => false,
     redact: (text) => text.replaceAll(key, '***'),
@@ -49,12 +55,18 @@ export function tokenAuthorizer(
   let asked: Promise<string> | undefined;
   /** It gave a token before. */
   let proven = false;
+  let winner: string | null = null;
 
   const ask = async (): Promise<string> => {
     // The caller's own signal is not passed on: others may wait for the same token.
     const limit = AbortSignal.timeout(timeoutMs);
     try {
-      const got = await orAbort(credential.getToken(scope, { abortSignal: limit }), limit);
+      const got = await orAbort(
+        getToken(credential, scope, limit, (name) => {
+          winner = name;
+        }),
+        limit,
+      );
       if (!got?.token) throw new Error('the credential gave no token');
       held = { token: got.token, expiresAt: got.expiresOnTimestamp };
       proven = true;
@@ -68,6 +80,7 @@ export function tokenAuthorizer(
   };
 
   return {
+    describe: () => credentialWords(credential, winner),
     async header(signal) {
       const current = held;
       if (current !== undefined && clock.now() < current.expiresAt - REFRESH_EARLY_MS) {
@@ -85,6 +98,43 @@ export function tokenAuthorizer(
     },
     redact: (text) => (held === undefined ? text : text.replaceAll(held.token, '***')),
   };
+}
+
+/** What a chain of @azure/identity does inside: it tells which of its members gave the token. */
+interface TellingChain {
+  getTokenInternal(
+    scope: string,
+    options: { abortSignal: AbortSignal },
+  ): Promise<{ token: AccessToken; successfulCredential: object }>;
+}
+
+type AccessToken = Awaited<ReturnType<TokenCredential['getToken']>>;
+
+/** A token, and the name of the credential that gave it where there is a choice of several. */
+async function getToken(
+  credential: TokenCredential,
+  scope: string,
+  abortSignal: AbortSignal,
+  told: (winner: string) => void,
+): Promise<AccessToken> {
+  if (!isTellingChain(credential)) return credential.getToken(scope, { abortSignal });
+  const { token, successfulCredential } = await credential.getTokenInternal(scope, { abortSignal });
+  told(successfulCredential.constructor.name);
+  return token;
+}
+
+/** Nothing promises that it tells: a chain that does not is named as a whole. */
+function isTellingChain(
+  credential: TokenCredential | (TokenCredential & TellingChain),
+): credential is TokenCredential & TellingChain {
+  return 'getTokenInternal' in credential && typeof credential.getTokenInternal === 'function';
+}
+
+/** `AzureCliCredential of DefaultAzureCredential`, as far as it is known. */
+function credentialWords(credential: TokenCredential, winner: string | null): string {
+  const { name } = credential.constructor;
+  if (name === '' || name === 'Object') return 'a credential of your own';
+  return winner === null || winner === name ? name : `${winner} of ${name}`;
 }
 
 function bearer(token: string): Header {

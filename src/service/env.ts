@@ -20,6 +20,8 @@ export interface ServiceSettings extends CommonOptions {
   deployment?: string | undefined;
   /** URL of a container for input and output by Blob storage. Default: the service's own files. */
   blobContainer?: string | undefined;
+  /** The variable that holds the key. Default: AZURE_OPENAI_API_KEY, for OpenAI's own OPENAI_API_KEY. */
+  keyEnv?: string | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -42,7 +44,14 @@ export async function serviceFromEnv(
     );
   }
   const endpoint = parseEndpoint(address);
-  const { service: _service, auth, apiVersion: version, blobContainer, ...common } = settings;
+  const {
+    service: _service,
+    auth,
+    apiVersion: version,
+    keyEnv,
+    blobContainer,
+    ...common
+  } = settings;
   if (endpoint.dialect.name === 'openai') {
     if (blobContainer !== undefined) {
       throw new UsageError(`--blob-container is for Azure; ${endpoint.origin} takes files`);
@@ -50,18 +59,23 @@ export async function serviceFromEnv(
     if (auth !== undefined && auth !== 'key') {
       throw new UsageError(`--auth ${auth} is for Azure; ${endpoint.origin} takes a key`);
     }
-    const apiKey = wanted('OPENAI_API_KEY', env, endpoint.origin);
-    return openAI({ ...common, baseURL: address, apiKey, model: settings.deployment });
+    const name = keyEnv ?? 'OPENAI_API_KEY';
+    const apiKey = wanted(name, env, endpoint.origin);
+    const keyName = `the key in ${name}`;
+    return openAI({ ...common, baseURL: address, apiKey, keyName, model: settings.deployment });
   }
   const apiVersion =
     version ?? (endpoint.dialect.apiVersion === null ? undefined : set(env.OPENAI_API_VERSION));
   const blob = blobContainer === undefined ? undefined : await blobFrom(blobContainer, env);
   // A person's own token is not sent to a server on this machine unless that is asked for.
-  const keyed = endpoint.loopback || set(env.AZURE_OPENAI_API_KEY) !== undefined;
+  const keyed =
+    endpoint.loopback || keyEnv !== undefined || set(env.AZURE_OPENAI_API_KEY) !== undefined;
   const kind = auth ?? (keyed ? 'key' : 'default');
   if (kind === 'key') {
-    const apiKey = wanted('AZURE_OPENAI_API_KEY', env, endpoint.origin);
-    return azureOpenAI({ ...common, endpoint: address, apiVersion, apiKey, blob });
+    const name = keyEnv ?? 'AZURE_OPENAI_API_KEY';
+    const apiKey = wanted(name, env, endpoint.origin);
+    const keyName = `the key in ${name}`;
+    return azureOpenAI({ ...common, endpoint: address, apiVersion, apiKey, keyName, blob });
   }
   const credential = await loadCredential(kind, cloudOf(endpoint.origin));
   return azureOpenAI({ ...common, endpoint: address, apiVersion, credential, blob });

@@ -25,6 +25,10 @@ const DEFAULT_CONCURRENCY = 8; // calls on the wire at once
 export interface CommonOptions {
   /** Name of the target, unique in a job. Default `default`. */
   name?: string | undefined;
+  /** Its share beside the other targets of a job: multiplies its quota. Default 1. */
+  weight?: number | undefined;
+  /** How the key is called where it is shown what calls are authorised by. Default `a key`. */
+  keyName?: string | undefined;
   /** Enqueued tokens that the deployment admits, as the service counts them. Default: unknown. */
   enqueuedTokens?: number | undefined;
   /**
@@ -88,7 +92,7 @@ export function azureOpenAI(options: AzureOptions): Target {
   }
   if (apiKey !== undefined) {
     checkKey(apiKey, endpoint);
-    const authorizer = keyAuthorizer(apiKey, endpoint.dialect.keyHeader);
+    const authorizer = keyAuthorizer(apiKey, endpoint.dialect.keyHeader, options.keyName);
     return azureTarget(endpoint, authorizer, options);
   }
   if (credential === undefined) {
@@ -116,7 +120,7 @@ function azureTarget(endpoint: Endpoint, authorizer: Authorizer, options: AzureO
 export function openAI(options: OpenAIOptions): Target {
   const endpoint = parseEndpoint(options.baseURL ?? 'https://api.openai.com/v1', 'openai');
   checkKey(options.apiKey, endpoint);
-  const authorizer = keyAuthorizer(options.apiKey, endpoint.dialect.keyHeader);
+  const authorizer = keyAuthorizer(options.apiKey, endpoint.dialect.keyHeader, options.keyName);
   return target(endpoint, authorizer, options, options.model, undefined);
 }
 
@@ -136,8 +140,14 @@ function target(
     concurrency: positive('concurrency', options.concurrency ?? DEFAULT_CONCURRENCY),
     dispatcher: options.dispatcher,
   });
+  const weight = options.weight ?? 1;
+  if (!(weight > 0) || !Number.isFinite(weight)) {
+    throw new UsageError(`weight is ${weight}: it must be a number above zero`);
+  }
   return {
-    name: options.name ?? 'default',
+    name: targetName(options.name ?? 'default'),
+    weight,
+    credential: () => authorizer.describe(),
     service: new BatchClient(
       endpoint.origin + endpoint.basePath,
       atVersion(endpoint.dialect, version),
@@ -159,6 +169,15 @@ function resolved(options: CommonOptions) {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
   };
+}
+
+/** Stands in the names of files at the service. */
+function targetName(name: string): string {
+  if (/^[a-z0-9][a-z0-9._-]{0,31}$/i.test(name)) return name;
+  throw new UsageError(
+    `"${name}" cannot name a target: use 1 to 32 letters, digits, dots, dashes and underscores, ` +
+      'beginning with a letter or a digit',
+  );
 }
 
 function positive(name: string, value: number): number {

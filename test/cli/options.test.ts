@@ -107,10 +107,13 @@ describe('the service', () => {
   });
 
   test('a job goes on where its batches are', () => {
-    const targets = [{ service: { resource: 'https://b/openai' } }] as never;
-    expect(() => checkResource(['https://a/openai'], { targets })).toThrow('https://a/openai');
-    expect(() => checkResource(['local'], { targets })).toThrow('add --service local');
-    expect(() => checkResource(['https://b/openai'], { targets })).not.toThrow();
+    const targets = [{ name: 'default', service: { resource: 'https://b/openai' } }] as never;
+    const at = (resource: string, name = 'default', live = false) => [{ name, resource, live }];
+    expect(() => checkResource(at('https://a/openai'), { targets })).toThrow('https://a/openai');
+    expect(() => checkResource(at('local'), { targets })).toThrow('add --service local');
+    expect(() => checkResource(at('https://b/openai'), { targets })).not.toThrow();
+    expect(() => checkResource(at('https://a', 'east'), { targets })).not.toThrow();
+    expect(() => checkResource(at('https://a', 'east', true), { targets })).toThrow('"east"');
     expect(() => checkResource([], { targets })).not.toThrow();
   });
 });

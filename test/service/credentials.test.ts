@@ -1,4 +1,7 @@
 import { getEventListeners } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { TokenCredential } from '../../src/core/service.ts';
@@ -170,3 +173,30 @@ test('a credential of @azure/identity is made by its name', async () => {
   expect(await loadCredential('cli')).toHaveProperty('getToken');
   expect(await loadCredential('managed-identity')).toHaveProperty('getToken');
 });
+
+test.skipIf(process.platform === 'win32')('the member of a chain that won is named', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'millrace-az-'));
+  const expires = Math.floor(Date.now() / 1000) + 3600;
+  const token = { accessToken: 'canary', expires_on: expires, tokenType: 'Bearer' };
+  writeFileSync(join(folder, 'az'), `#!/bin/sh\necho '${JSON.stringify(token)}'\n`, {
+    mode: 0o700,
+  });
+  const { PATH, AZURE_TOKEN_CREDENTIALS } = process.env;
+  process.env.PATH = `${folder}:${PATH}`;
+  // The members before it ask the network.
+  process.env.AZURE_TOKEN_CREDENTIALS = 'dev';
+  try {
+    const clock = { now: () => Date.now(), sleep: async () => undefined };
+    const authorizer = tokenAuthorizer(await loadCredential('default'), SCOPE, clock);
+    expect(authorizer.describe()).toBe('DefaultAzureCredential');
+    expect(await authorizer.header()).toEqual({ name: 'authorization', value: 'Bearer canary' });
+    expect(authorizer.describe()).toBe('AzureCliCredential of DefaultAzureCredential');
+  } finally {
+    process.env.PATH = PATH;
+    if (AZURE_TOKEN_CREDENTIALS === undefined) delete process.env.AZURE_TOKEN_CREDENTIALS;
+    else process.env.AZURE_TOKEN_CREDENTIALS = AZURE_TOKEN_CREDENTIALS;
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+const SCOPE = 'https://cognitiveservices.azure.com/.default';

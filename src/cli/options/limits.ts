@@ -12,6 +12,7 @@ export interface QuotaFlags {
   enqueuedTokens?: number;
   maxAttempts?: number;
   maxCost?: number;
+  dynamicQuota?: boolean;
   retryMismatch?: boolean;
 }
 
@@ -46,6 +47,7 @@ export function addQuotaFlags(command: Command): Command {
       count(text, '--max-attempts'),
     )
     .option('--retry-mismatch', 'try answers again that do not follow the --schema')
+    .option('--dynamic-quota', 'try up to four times the quota, and back off')
     .option('--max-cost <sum>', 'pause before more would be spent, in USD', (text) =>
       money(text, '--max-cost'),
     );

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { UsageError } from '../../core/errors.ts';
 import { durationMs, oneOf } from '../units.ts';
+import { type Flags, refusePair } from './flags.ts';
 
-const AUTH = ['key', 'default', 'managed-identity', 'workload', 'cli'] as const;
+export const AUTH = ['key', 'default', 'managed-identity', 'workload', 'cli'] as const;
 
 export interface ServiceFlags {
   service?: string;
+  targets?: string;
   apiVersion?: string;
   auth?: (typeof AUTH)[number];
   pollInterval?: number;
@@ -33,6 +35,7 @@ function addAddressFlags(command: Command): Command {
   return command
     .optionsGroup('Service:')
     .option('--service <url>', 'or local; AZURE_OPENAI_ENDPOINT by default')
+    .option('--targets <file>', 'several services, as JSON: docs/operations.md')
     .option('--auth <kind>', 'key default managed-identity workload cli', (text) =>
       oneOf(text, '--auth', AUTH),
     )
@@ -40,8 +43,11 @@ function addAddressFlags(command: Command): Command {
     .option('--blob-container <url>', 'shards and answers as blobs: files of 1 GB, no file quota');
 }
 
-/** Refuses what says nothing to the local service. */
+/** Refuses what a file of targets says by itself, and what says nothing to the local service. */
 export function checkServiceFlags(flags: ServiceFlags): void {
+  for (const flag of ['--service', '--auth', '--api-version', '--blob-container']) {
+    refusePair(flags as Flags, '--targets', flag, 'each target of the file says it for itself');
+  }
   if (flags.service !== 'local') return;
   const given = [
     ['--auth', flags.auth],

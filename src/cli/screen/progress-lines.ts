@@ -1,6 +1,7 @@
 import type { JobStatus } from '../../jobs/status.ts';
 import { bar, inWords, stretchesOf } from './bar.ts';
 import type { Style } from './style.ts';
+import { targetInWords } from './target-words.ts';
 import { duration, money, number, plural, shorten } from './words.ts';
 
 /** A job at a moment of a run. */
@@ -9,8 +10,6 @@ export interface Moment {
   readonly elapsedMs: number;
   /** What is left by the pace so far, or null while nothing honest can be said. */
   readonly leftMs: number | null;
-  /** The quota that was given, in tokens as the service counts them, or null. */
-  readonly quota: number | null;
   /** Whether the tokens cost nothing. */
   readonly free: boolean;
   /** What keeps failing, in words, or null. */
@@ -21,7 +20,7 @@ const BAR_CELLS = 24;
 
 /** The block that is kept up to date on a terminal. */
 export function progressBlock(moment: Moment, style: Style): string[] {
-  const { status, elapsedMs, leftMs, quota } = moment;
+  const { status, elapsedMs, leftMs } = moment;
   const stretches = stretchesOf(status.shards);
   const rows = status.ok + status.failed;
   const head = `${style.colour('bold', status.job)}  ${status.state}  ${duration(elapsedMs)}`;
@@ -41,14 +40,17 @@ export function progressBlock(moment: Moment, style: Style): string[] {
         `${number(rows)} of ${number(status.records - status.rejected)}, ${number(status.failed)} failed`,
         room,
       ),
-    label('tokens') + shorten(tokens(status, quota), room),
+    label('tokens') + shorten(tokens(status), room),
+    ...status.targets.map(
+      (target) => label(target.name.slice(0, 9)) + shorten(targetInWords(target), room),
+    ),
     ...(moment.free ? [] : [label('cost') + shorten(cost(status), room)]),
     ...(moment.trouble === null ? [] : [label('trouble') + shorten(moment.trouble, room)]),
   ];
 }
 
 /** The same in one line, for a log. */
-export function progressLine({ status, elapsedMs, leftMs, trouble }: Moment): string {
+export function progressLine({ status, elapsedMs, leftMs, free, trouble }: Moment): string {
   const stretches = stretchesOf(status.shards);
   const rows = status.ok + status.failed;
   const parts = [
@@ -58,20 +60,31 @@ export function progressLine({ status, elapsedMs, leftMs, trouble }: Moment): st
     `shards: ${inWords(stretches) || 'none yet'}`,
     `rows: ${number(rows)}, ${number(status.failed)} failed`,
     `${number(status.tokens.enqueued)} tokens enqueued`,
+    ...(free ? [] : signedIn(status)),
     ...(leftMs === null ? [] : [`about ${duration(leftMs)} left`]),
     ...(trouble === null ? [] : [trouble]),
   ];
   return parts.join(' | ');
 }
 
-function tokens({ tokens: { estimated, actual, enqueued } }: JobStatus, quota: number | null) {
-  const of = quota === null ? '' : ` of ${number(quota)}`;
+function tokens({ tokens: { estimated, actual, enqueued }, targets }: JobStatus): string {
+  const quota = targets.reduce((sum, target) => sum + (target.tokens.limit ?? Infinity), 0);
+  const of = targets.length === 0 || !Number.isFinite(quota) ? '' : ` of ${number(quota)}`;
   return `${number(estimated)} in all, ${number(actual)} answered, ${number(enqueued)}${of} enqueued`;
 }
 
 function cost({ cost: { estimated, actual, currency } }: JobStatus): string {
   if (estimated === null) return 'unknown: no price for this model';
   return `${money(actual, currency)} so far; all input about ${money(estimated, currency)}`;
+}
+
+/** What calls are authorised by, and what the targets that do not work say. */
+function signedIn({ targets }: JobStatus): string[] {
+  const by = new Set(targets.flatMap(({ credential }) => credential ?? []));
+  return [
+    ...(by.size === 0 ? [] : [`by ${[...by].join(', ')}`]),
+    ...targets.flatMap(({ name, state }) => (state === 'open' ? [] : [`${name} is ${state}`])),
+  ];
 }
 
 /** Whether two moments read the same apart from the clock. */

@@ -1,8 +1,9 @@
-import type { Shard, ShardState, TargetRow } from '../../core/job.ts';
+import type { Shard, ShardState } from '../../core/job.ts';
 import type { JobStatus } from '../../jobs/status.ts';
 import { bar, inWords, stretchesOf } from './bar.ts';
 import { type Style, styleOf } from './style.ts';
 import { near } from './summary.ts';
+import { targetInWords } from './target-words.ts';
 import { money, number, plural, shorten } from './words.ts';
 
 /** States in which a shard's note says why it does not move. */
@@ -14,7 +15,6 @@ const NOTES = 3;
 /** What `status` reads. */
 export interface Seen {
   readonly status: JobStatus;
-  readonly targets: readonly TargetRow[];
   /** Those in the noted states. */
   readonly shards: readonly Shard[];
   /** What keeps failing, in words, or null. */
@@ -27,7 +27,7 @@ export function showStatus(seen: Seen, path: string): void {
 }
 
 export function statusTable(
-  { status, targets, shards, trouble }: Seen,
+  { status, shards, trouble }: Seen,
   path: string,
   style: Style,
 ): string[] {
@@ -58,14 +58,8 @@ export function statusTable(
         ? 'unknown: no price for this model'
         : `${money(cost.actual, cost.currency)} so far at batch prices`,
     ),
-    ...targets.map((target) => line('service', targetInWords(target))),
+    ...status.targets.map((target) => line(target.name.slice(0, 9), targetInWords(target))),
     ...(trouble === null ? [] : [line('trouble', trouble)]),
     ...notes.slice(0, NOTES).map((note) => line('note', note)),
   ];
-}
-
-function targetInWords({ resource, limit, learnedLimit, drained }: TargetRow): string {
-  const quota = limit === null ? '' : `, quota ${number(limit)} tokens`;
-  const learned = learnedLimit === null ? '' : `, learned ${number(learnedLimit)}`;
-  return `${resource}${quota}${learned}${drained === null ? '' : `, takes no more: ${drained}`}`;
 }

@@ -45,13 +45,13 @@ async function purge(flags: PurgeFlags): Promise<number> {
   try {
     refuseForeignFiles(job.directory.path, 'remove');
     const targets = await job.store.read((tx) => tx.targets());
-    const resources = targets.map(({ resource }) => resource);
+    const known = targets.map(({ name, resource }) => ({ name, resource, live: true }));
     // The local service's files lie in the directory; a job that was never sent has none.
     const needsService =
-      !flags.localOnly && resources.some((resource) => resource !== LOCAL_RESOURCE);
+      !flags.localOnly && known.some(({ resource }) => resource !== LOCAL_RESOURCE);
     const open = needsService ? await service.remoteService(wish) : null;
     try {
-      if (open !== null) service.checkResource(resources, open);
+      if (open !== null) service.checkResource(known, open);
       const what = `${job.directory.path}${needsService ? ' and its files at the service' : ''}`;
       if (!(await agreed(flags.yes, `Remove ${what}?`, `purge removes ${what}`))) return 1;
       const { files } = await purgeJob(job, open?.targets ?? []);

@@ -22,7 +22,6 @@ async function status({ job, json }: { job: string; json?: boolean }): Promise<n
   return withJobStore(job, async (store, directory) => {
     const seen = await store.read(async (tx) => ({
       status: await readStatus(tx),
-      targets: await tx.targets(),
       shards: await tx.shards({ states: screen.NOTED_STATES }),
     }));
     if (json) process.stdout.write(`${JSON.stringify(seen.status)}\n`);

@@ -1,0 +1,21 @@
+import type { TargetStatus } from '../../jobs/target-status.ts';
+import { number, plural } from './words.ts';
+
+/** How a job stands with a target, in a line. */
+export function targetInWords(target: TargetStatus): string {
+  const { resource, deployment, credential, batches, tokens, files, state, reason } = target;
+  const of = tokens.limit === null ? '' : ` of ${number(tokens.limit)}`;
+  const learned = tokens.learned === null ? '' : `, ${number(tokens.learned)} by refusals`;
+  const others = tokens.others === 0 ? '' : `, others about ${number(tokens.others)}`;
+  // Blobs are not counted.
+  const most = files.most >= Number.MAX_SAFE_INTEGER ? '' : ` of ${number(files.most)}`;
+  const parts = [
+    ...(state === 'drained' ? [`takes no more: ${reason}`] : []),
+    ...(state === 'failing' ? ['does not answer; it is tried again'] : []),
+    resource + (deployment === null ? '' : ` ${deployment}`),
+    `${plural(batches, 'batch', 'batches')}, ${number(tokens.held)}${of} tokens${learned}${others}`,
+    `${number(files.ours + files.others)}${most} files`,
+    ...(credential === null ? [] : [`by ${credential}`]),
+  ];
+  return parts.join('; ');
+}
