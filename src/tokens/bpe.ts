@@ -5,14 +5,17 @@ import { TOKEN_MASK } from './trie.ts';
 
 /** The most bytes of a piece that is merged as its encoding says. */
 const SHORT = 32;
+const PLACE_BITS = 5;
+/** The key of a pair that merges into nothing, whatever its place. */
+const NO_KEY = TOKEN_MASK << PLACE_BITS;
 
 /** Byte pair encoding of one piece of text, counting only. */
 export class PieceCounter {
   readonly #merges: Merges;
   readonly #pairs: Pairs;
   readonly #tokens = new Int32Array(SHORT);
-  /** By place: the token that it and the next one merge into. */
-  readonly #ranks = new Int32Array(SHORT);
+  /** By place: the token that it and the next one merge into, and the place in the low bits. */
+  readonly #keys = new Int32Array(SHORT);
   /** Its tables take as long to build as all the others: not before there is such a piece. */
   #long: LongPieces | undefined;
 
@@ -21,9 +24,13 @@ export class PieceCounter {
     this.#pairs = new Pairs(this.#merges);
   }
 
-  /** Tokens of every piece of two bytes, by `first << 8 | second`. */
+  /** Tokens of every piece of two bytes, by `second << 8 | first`. */
   pairCounts(): Uint8Array {
-    return Uint8Array.from(this.#pairs.ofBytes, (token) => (token === TOKEN_MASK ? 2 : 1));
+    const counts = new Uint8Array(65536);
+    this.#pairs.ofBytes.forEach((token, pair) => {
+      counts[((pair & 0xff) << 8) | (pair >> 8)] = token === TOKEN_MASK ? 2 : 1;
+    });
+    return counts;
   }
 
   /** Tokens of `bytes[start, end)`, one piece of at least one byte. */
@@ -33,46 +40,72 @@ export class PieceCounter {
     return this.#long.count(bytes, start, end);
   }
 
-  /** Merges the lowest pair again and again: for few bytes the quickest way. */
+  /**
+   * Merges the lowest pair again and again: for few bytes the quickest way. Places that were merged
+   * into the one before them stay where they are, and the lowest is found without a branch on what
+   * is lower: such a branch is as often foreseen wrong as right.
+   */
   #merge(bytes: Uint8Array, start: number, end: number): number {
     const { ofByte } = this.#merges;
+    const { ofBytes } = this.#pairs;
     const tokens = this.#tokens;
-    const ranks = this.#ranks;
+    const keys = this.#keys;
     const pairs = this.#pairs;
-    let last = end - start - 1;
-    let best = TOKEN_MASK;
-    let place = 0;
+    const last = end - start - 1;
+    let best = NO_KEY;
     let byte = bytes[start]!;
     for (let i = 0; i < last; i++) {
       const next = bytes[start + i + 1]!;
-      const rank = pairs.ofBytes[(byte << 8) | next]!;
+      const key = (ofBytes[(byte << 8) | next]! << PLACE_BITS) | i;
       tokens[i] = ofByte[byte]!;
-      ranks[i] = rank;
-      if (rank < best) {
-        best = rank;
-        place = i;
-      }
+      keys[i] = key;
+      best = lower(best, key);
       byte = next;
     }
     tokens[last] = ofByte[byte]!;
-    while (best !== TOKEN_MASK) {
-      for (let i = place + 1; i < last; i++) {
-        tokens[i] = tokens[i + 1]!;
-        ranks[i] = ranks[i + 1]!;
+    keys[last] = NO_KEY;
+    let count = last + 1;
+    // A bit for each place that begins a token.
+    let live = -1 >>> (SHORT - count);
+    while (best < NO_KEY) {
+      const place = best & (SHORT - 1);
+      const token = best >>> PLACE_BITS;
+      const after = live & (-2 << place);
+      const taken = after & -after;
+      live ^= taken;
+      count -= 1;
+      tokens[place] = token;
+      keys[31 - Math.clz32(taken)] = NO_KEY;
+      keys[place] = NO_KEY;
+      const beyond = after ^ taken;
+      const before = live & ((1 << place) - 1);
+      const left = 31 - Math.clz32(before);
+      if (before !== 0) keys[left] = NO_KEY;
+      // While the two new pairs are looked up, the processor goes through the others.
+      let even = NO_KEY;
+      let odd = NO_KEY;
+      for (let i = 0; i < last; i += 2) {
+        even = lower(even, keys[i]!);
+        odd = lower(odd, keys[i + 1]!);
       }
-      last -= 1;
-      tokens[place] = best;
-      if (place < last) ranks[place] = pairs.merged(best, tokens[place + 1]!);
-      if (place > 0) ranks[place - 1] = pairs.merged(tokens[place - 1]!, best);
-      best = TOKEN_MASK;
-      for (let i = 0; i < last; i++) {
-        const rank = ranks[i]!;
-        if (rank < best) {
-          best = rank;
-          place = i;
-        }
+      best = lower(even, odd);
+      if (beyond !== 0) {
+        const right = 31 - Math.clz32(beyond & -beyond);
+        const key = (pairs.merged(token, tokens[right]!) << PLACE_BITS) | place;
+        keys[place] = key;
+        best = lower(best, key);
+      }
+      if (before !== 0) {
+        const key = (pairs.merged(tokens[left]!, token) << PLACE_BITS) | left;
+        keys[left] = key;
+        best = lower(best, key);
       }
     }
-    return last + 1;
+    return count;
   }
+}
+
+function lower(x: number, y: number): number {
+  const difference = y - x;
+  return x + (difference & (difference >> 31));
 }

@@ -1,5 +1,6 @@
 import { PieceCounter } from './bpe.ts';
 import type { TextEncoding } from './encoder.ts';
+import { FIRST, LINE_BYTES, PieceMemory, SECOND } from './memory.ts';
 import { type Splitter, splitCl100k, splitO200k } from './split.ts';
 import { cl100kWords, kinds, o200kWords, type WordRules } from './words.ts';
 
@@ -8,16 +9,6 @@ const PADDING = 32;
 const MIN_BYTES = 64 * 1024; // 64 KiB
 /** A buffer for a longer text is let go with the next one. */
 const KEPT_BYTES = 1024 * 1024; // 1 MiB
-
-// Pieces are looked up whole before they are encoded, small ones in two places, others in one, where
-// the last one stays. The tables are as large as is of use and as dense as can be: what a look-up
-// costs is its cache miss.
-const SMALL_LOG = 17; // 2 MiB
-const MIDDLE_LOG = 17; // 2 MiB
-const LARGE_LOG = 16; // 2 MiB
-
-/** The low 0 to 4 bytes of a number. */
-const LOW_BYTES = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1);
 
 /** A new counter of an encoding, with memories of its own. */
 export function exactEncoding(name: 'o200k_base' | 'cl100k_base'): ExactEncoding {
@@ -28,22 +19,22 @@ export function exactEncoding(name: 'o200k_base' | 'cl100k_base'): ExactEncoding
 
 /** Exact counts of one encoding: split into pieces, each looked up or encoded. Not for two texts at once. */
 export class ExactEncoding implements TextEncoding {
-  readonly #pieces: PieceCounter;
+  readonly #memory: PieceMemory;
   readonly #split: Splitter;
   readonly #words: WordRules;
   #bytes = Buffer.alloc(MIN_BYTES);
   #view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
+  /** Tokens of two bytes, by `second << 8 | first`. */
   readonly #pairCounts: Uint8Array;
-  /** Pieces of up to 7 bytes, two places side by side: 7 bytes, the length in 3 bits, the count in 5. */
-  readonly #small = new Int32Array(4 << SMALL_LOG);
-  /** Pieces of 8 to 15 bytes: 15 bytes, the length in 4 bits, the count in 4. */
-  readonly #middle = new Int32Array(4 << MIDDLE_LOG);
-  /** Pieces of 16 to 27 bytes: 27 bytes, the length, the count. */
-  readonly #large = new Int32Array(8 << LARGE_LOG);
+  /** Where the last line of pieces ended, and how many numbers it put in each line. */
+  #at = 0;
+  #smalls = 0;
+  #longs = 0;
 
   constructor(encoding: string, split: Splitter, words: WordRules) {
-    this.#pieces = new PieceCounter(encoding);
-    this.#pairCounts = this.#pieces.pairCounts();
+    const pieces = new PieceCounter(encoding);
+    this.#memory = new PieceMemory(pieces);
+    this.#pairCounts = pieces.pairCounts();
     this.#split = split;
     this.#words = words;
   }
@@ -67,13 +58,29 @@ export class ExactEncoding implements TextEncoding {
   }
 
   #count(size: number): number {
+    // Stops the splitters, which look one byte beyond.
+    this.#bytes[size] = 0;
+    let total = 0;
+    for (let at = 0; at < size; at = this.#at) {
+      total += this.#line(at, Math.min(at + LINE_BYTES, size), size);
+      total += this.#memory.countSmall(this.#smalls);
+      total += this.#memory.countLong(this.#longs, this.#bytes, this.#view);
+    }
+    return total;
+  }
+
+  /** Splits from `start` until a piece ends at `stop` or beyond, puts pieces in line and counts the shortest. */
+  #line(start: number, stop: number, size: number): number {
     const bytes = this.#bytes;
     const view = this.#view;
-    const { fold, starts, seconds, goesOn, single } = this.#words;
-    // Stops the splitters, which look one byte beyond.
-    bytes[size] = 0;
+    const pairCounts = this.#pairCounts;
+    const { smallLine, longLine } = this.#memory;
+    const { fold, starts, seconds, goesOn, shapes } = this.#words;
+    let smalls = 0;
+    let longs = 0;
     let total = 0;
-    for (let at = 0; at < size; ) {
+    let at = start;
+    while (at < stop) {
       const a = view.getInt32(at, true);
       // The high bit of each byte that ends a word; the lowest of them counts.
       let other = notLower(a | fold);
@@ -85,139 +92,38 @@ export class ExactEncoding implements TextEncoding {
         ends = other;
       }
       const bits = (31 - Math.clz32(ends & -ends)) & 24;
-      const end = next + (bits >> 3);
-      if (
-        (bits === 0 ? next !== at : ((other >>> (bits - 1)) & 1) === 0) &&
-        goesOn[bytes[end]!] === 0
-      ) {
-        const length = end - at;
-        if (length < 8) {
-          const last = (1 << bits) - 1;
-          const b = next === at ? 0 : view.getInt32(next, true) & last;
-          total += this.#lookUpSmall(at, length, next === at ? a & last : a, b | (length << 24));
-        } else {
-          total += this.#countPiece(at, end);
+      let end = next + (bits >> 3);
+      const word = bits === 0 ? next !== at : ((other >>> (bits - 1)) & 1) === 0;
+      if (!word || goesOn[bytes[end]!] === 1) {
+        const [first, second, third] = [a & 0xff, (a >>> 8) & 0xff, (a >>> 16) & 0xff];
+        const shape = shapes[(kinds[first]! << 6) | (kinds[second]! << 3) | kinds[third]!]!;
+        if (shape !== 0) {
+          total += shape === 2 ? pairCounts[a & 0xffff]! : 1;
+          at += shape;
+          continue;
         }
-        at = end;
-        continue;
+        end = this.#split(bytes, at, size);
       }
-      if (single[(kinds[a & 0xff]! << 3) | kinds[(a >>> 8) & 0xff]!] === 1) {
-        total += 1;
-        at += 1;
-        continue;
+      const length = end - at;
+      if (length < 3) {
+        total += length === 1 ? 1 : pairCounts[a & 0xffff]!;
+      } else if (length < 8) {
+        const b = view.getInt32(at + 4, true) & SECOND[length]!;
+        smallLine[smalls] = a & FIRST[length]!;
+        smallLine[smalls + 1] = b | (length << 24);
+        smalls += 2;
+      } else {
+        longLine[longs] = at;
+        longLine[longs + 1] = end;
+        longs += 2;
       }
-      const cut = this.#split(bytes, at, size);
-      total += this.#countPiece(at, cut);
-      at = cut;
+      at = end;
     }
+    this.#at = at;
+    this.#smalls = smalls;
+    this.#longs = longs;
     return total;
   }
-
-  #countPiece(at: number, end: number): number {
-    const bytes = this.#bytes;
-    const length = end - at;
-    if (length === 1) return 1;
-    if (length === 2) return this.#pairCounts[(bytes[at]! << 8) | bytes[at + 1]!]!;
-    if (length < 8) return this.#countSmall(at, length);
-    if (length < 16) return this.#countMiddle(at, length);
-    if (length < 28) return this.#countLarge(at, length);
-    return this.#pieces.count(bytes, at, end);
-  }
-
-  #countSmall(at: number, length: number): number {
-    const view = this.#view;
-    let a = view.getInt32(at, true);
-    let b = length << 24;
-    if (length < 4) a &= LOW_BYTES[length]!;
-    else b |= view.getInt32(at + 4, true) & LOW_BYTES[length - 4]!;
-    return this.#lookUpSmall(at, length, a, b);
-  }
-
-  #lookUpSmall(at: number, length: number, a: number, b: number): number {
-    const hash = mix(Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b));
-    const table = this.#small;
-    const slot = (hash >>> (32 - SMALL_LOG)) << 2;
-    const known = table[slot + 1]!;
-    if (table[slot] === a && ((known ^ b) & 0x07ffffff) === 0) return known >>> 27;
-    return this.#secondSmall(at, length, a, b, slot);
-  }
-
-  #secondSmall(at: number, length: number, a: number, b: number, slot: number): number {
-    const table = this.#small;
-    const known = table[slot + 3]!;
-    if (table[slot + 2] === a && ((known ^ b) & 0x07ffffff) === 0) {
-      table[slot + 2] = table[slot]!;
-      table[slot + 3] = table[slot + 1]!;
-      table[slot] = a;
-      table[slot + 1] = known;
-      return known >>> 27;
-    }
-    const count = this.#pieces.count(this.#bytes, at, at + length);
-    table[slot + 2] = a;
-    table[slot + 3] = b | (count << 27);
-    return count;
-  }
-
-  #countMiddle(at: number, length: number): number {
-    const view = this.#view;
-    const a = view.getInt32(at, true);
-    const b = view.getInt32(at + 4, true);
-    let c = view.getInt32(at + 8, true);
-    let d = length << 24;
-    if (length < 12) c &= LOW_BYTES[length - 8]!;
-    else d |= view.getInt32(at + 12, true) & LOW_BYTES[length - 12]!;
-    const hash = mix(
-      mix(Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b)) ^
-        Math.imul(c, 0xc2b2ae35) ^
-        Math.imul(d, 0x27d4eb2f),
-    );
-    const table = this.#middle;
-    const slot = (hash >>> (32 - MIDDLE_LOG)) << 2;
-    const known = table[slot + 3]!;
-    if (
-      table[slot] === a &&
-      table[slot + 1] === b &&
-      table[slot + 2] === c &&
-      ((known ^ d) & 0x0fffffff) === 0
-    ) {
-      return known >>> 28;
-    }
-    const count = this.#pieces.count(this.#bytes, at, at + length);
-    table[slot] = a;
-    table[slot + 1] = b;
-    table[slot + 2] = c;
-    table[slot + 3] = d | (count << 28);
-    return count;
-  }
-
-  #countLarge(at: number, length: number): number {
-    const view = this.#view;
-    const table = this.#large;
-    let hash = length;
-    for (let word = 0; word < length >> 2; word++) {
-      hash = mix(hash ^ Math.imul(view.getInt32(at + 4 * word, true), 0x9e3779b1));
-    }
-    const rest = view.getInt32(at + (length & ~3), true) & LOW_BYTES[length & 3]!;
-    hash = mix(hash ^ Math.imul(rest, 0x85ebca6b));
-    const slot = (hash >>> (32 - LARGE_LOG)) << 3;
-    const words = length >> 2;
-    let word = 0;
-    while (word < words && table[slot + word] === view.getInt32(at + 4 * word, true)) word += 1;
-    // The last number holds the length and the count, and up to three bytes where they fit no other.
-    const tail = words === 6 ? (length << 24) | rest : length << 24;
-    const same = word === words && (words === 6 || table[slot + words] === rest);
-    if (same && table[slot + 6] === tail) return table[slot + 7]!;
-    const count = this.#pieces.count(this.#bytes, at, at + length);
-    for (word = 0; word < words; word++) table[slot + word] = view.getInt32(at + 4 * word, true);
-    table[slot + words] = rest;
-    table[slot + 6] = tail;
-    table[slot + 7] = count;
-    return count;
-  }
-}
-
-function mix(hash: number): number {
-  return Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
 }
 
 /** The high bit of each of four bytes that is not in a-z. */

@@ -12,18 +12,21 @@ export interface WordRules {
   readonly seconds: Int32Array;
   /** By the byte after a word: 1 where the word may go on. */
   readonly goesOn: Uint8Array;
-  /** By two bytes' kinds, `first << 3 | second`: 1 where the first byte is a piece of its own. */
-  readonly single: Uint8Array;
+  /** By the kinds of three bytes, the first in the highest bits: the bytes of the first piece; 0: look closer. */
+  readonly shapes: Uint8Array;
 }
 
-/** The byte is not ASCII, or it needs a closer look. */
+/** The byte is not ASCII, or ends the text, or needs a closer look. */
 const UNKNOWN = 3;
+/** A space among the kinds, in the place of marks: there is none in ASCII. */
+const BLANK = 4;
 const APOSTROPHE = 0x27;
 const SLASH = 0x2f;
 
-/** By byte: its class, for `single`. */
+/** By byte: its class, for `shapes`. */
 export const kinds = new Uint8Array(256).fill(UNKNOWN);
-for (let byte = 0; byte < 128; byte++) kinds[byte] = classOf(byte);
+for (let byte = 1; byte < 128; byte++) kinds[byte] = classOf(byte);
+kinds[0x20] = BLANK;
 kinds[APOSTROPHE] = UNKNOWN;
 kinds[SLASH] = UNKNOWN;
 
@@ -46,18 +49,38 @@ function rules(fold: number): WordRules {
       seconds[byte] = 0xffff;
     }
   }
-  return { fold, starts, seconds, goesOn, single: singles() };
+  return { fold, starts, seconds, goesOn, shapes: shapes(fold) };
 }
 
-function singles(): Uint8Array {
-  const table = new Uint8Array(64);
-  const set = (first: number, ...seconds: number[]) => {
-    for (const second of seconds) table[(first << 3) | second] = 1;
+/** What three bytes of ASCII tell of the first piece: its length, where no fourth could change it. */
+function shapes(fold: number): Uint8Array {
+  const table = new Uint8Array(512);
+  const letters = [UPPER, LOWER];
+  const white = [BLANK, SPACE];
+  const text = [OTHER, NUMBER, ...letters];
+  const any = [...text, ...white, LINE_END, UNKNOWN];
+  const notSymbol = [NUMBER, ...letters, ...white];
+  const set = (length: number, first: number[], second: number[], third: number[]) => {
+    for (const one of first)
+      for (const two of second)
+        for (const three of third) table[(one << 6) | (two << 3) | three] = length;
   };
-  set(OTHER, NUMBER, SPACE);
-  set(NUMBER, OTHER, UPPER, LOWER, SPACE, LINE_END);
-  set(SPACE, NUMBER);
-  set(LINE_END, OTHER, UPPER, LOWER, NUMBER);
-  set(UPPER, OTHER, NUMBER, SPACE, LINE_END);
+  set(1, [OTHER], [NUMBER, ...white], any);
+  set(2, [OTHER, BLANK], [OTHER], notSymbol);
+  set(2, [OTHER], [LINE_END], [OTHER, ...notSymbol]);
+  set(1, [SPACE], [OTHER], any);
+  set(1, white, [NUMBER], any);
+  set(1, white, white, text);
+  set(2, white, [LINE_END], text);
+  set(1, [LINE_END], text, any);
+  set(2, [LINE_END], [LINE_END], text);
+  set(1, [NUMBER], [OTHER, ...letters, ...white, LINE_END], any);
+  set(2, [NUMBER], [NUMBER], [OTHER, ...letters, ...white, LINE_END]);
+  set(3, [NUMBER], [NUMBER], [NUMBER]);
+  if (fold === 0) {
+    const notLetter = [OTHER, NUMBER, ...white, LINE_END];
+    set(1, [UPPER], notLetter, any);
+    set(2, [OTHER, UPPER, ...white], [UPPER], notLetter);
+  }
   return table;
 }

@@ -109,6 +109,15 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
     expect(wrong).toEqual([]);
   });
 
+  it('counts what tiktoken counts in texts longer than what is in line at a time', () => {
+    const files = globSync('node_modules/{zod,vitest,undici,fast-check}/**/*.{md,ts}').slice(0, 40);
+    const texts = files
+      .map((file) => readFileSync(file, 'utf8'))
+      .filter((text) => text.length > 5000);
+    expect(texts.length).toBeGreaterThan(10);
+    expect(texts.filter((text) => differs(text.slice(0, 40_000)))).toEqual([]);
+  });
+
   it('counts what tiktoken counts around every border between classes of characters', () => {
     const wrong = borders()
       .map((c) => `${c}'there A${c}B ${c}\n${c}12345a${c}a\n ${c} A${c}!${c}`)
