@@ -1,12 +1,13 @@
 import { UsageError } from '../core/errors.ts';
 import type { Endpoint } from '../core/request.ts';
+import { UNKNOWN } from './body-error.ts';
 import type { BodyDefinition, ImageDetail, PromptDefinition } from './definition.ts';
 import { fieldReader, UnusableField } from './field-path.ts';
 import { imageReader, singleImageReader } from './images/image-field.ts';
 import { isObject, type JsonObject } from './json.ts';
-import { schemaParameter } from './schema.ts';
+import { refuseSecondFormat, withSchema } from './schema.ts';
 import { compileJson, compileTemplate, type JsonTemplate, type ReaderOf } from './template.ts';
-import { UNKNOWN, validateRequestBody } from './validate-body.ts';
+import { validateRequestBody } from './validate-body.ts';
 
 type Declared = PromptDefinition | BodyDefinition;
 
@@ -23,15 +24,18 @@ export function compileBody(definition: Declared, endpoint: Endpoint): JsonTempl
       );
     }
   }
+  if (definition.kind === 'body' && definition.schema !== undefined) {
+    refuseSecondFormat(endpoint, definition.body);
+  }
   const compile = (readerOf: ReaderOf): JsonTemplate => {
     const own = compileOwn(definition, endpoint, readerOf);
-    const rest = { ...parameters, ...withSchema(definition, endpoint) };
+    const rest = withSchema(definition.schema, endpoint, parameters);
     return {
       fields: own.fields,
       render(record, source) {
         const body = own.render(record, source);
         if (body instanceof UnusableField) return body;
-        return { model, ...(body as object), ...rest };
+        return { model, ...mergeText(body as Record<string, unknown>, rest) };
       },
     };
   };
@@ -43,6 +47,13 @@ export function compileBody(definition: Declared, endpoint: Endpoint): JsonTempl
   return compile(fieldReader);
 }
 
+/** A schema's format goes into the `text` of a responses body beside what stands there. */
+function mergeText(body: Record<string, unknown>, rest: JsonObject): Record<string, unknown> {
+  return isObject(body.text) && isObject(rest.text)
+    ? { ...body, ...rest, text: { ...body.text, ...rest.text } }
+    : { ...body, ...rest };
+}
+
 /** The parameters that a prompt fills in. */
 const OWN_KEYS: Record<Endpoint, readonly string[]> = {
   '/chat/completions': ['messages'],
@@ -50,22 +61,6 @@ const OWN_KEYS: Record<Endpoint, readonly string[]> = {
   '/embeddings': ['input'],
   '/completions': ['prompt'],
 };
-
-function withSchema(definition: Declared, endpoint: Endpoint): JsonObject {
-  const { schema, parameters } = definition;
-  if (schema === undefined) return {};
-  const parameter = schemaParameter(endpoint, schema);
-  const [key = ''] = Object.keys(parameter);
-  const other = parameters?.[key];
-  // `text` of /responses has more than a format: the rest of it is kept.
-  if (key === 'text' && isObject(other) && other.format === undefined) {
-    return { text: { ...other, ...(parameter.text as JsonObject) } };
-  }
-  if (other !== undefined) {
-    throw new UsageError(`a schema and the parameter ${key} cannot be given together; choose one`);
-  }
-  return parameter;
-}
 
 function compileOwn(definition: Declared, endpoint: Endpoint, readerOf: ReaderOf): JsonTemplate {
   return definition.kind === 'prompt'

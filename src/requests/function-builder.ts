@@ -1,6 +1,7 @@
 import { UsageError } from '../core/errors.ts';
 import { RejectedRecord, type SourceRecord } from '../core/record.ts';
 import type { Endpoint, RequestItem } from '../core/request.ts';
+import { UNKNOWN } from './body-error.ts';
 import {
   createRequestBuilder,
   type IdReader,
@@ -17,8 +18,9 @@ import { requireEndpoint } from './endpoint.ts';
 import { isObject, type JsonObject } from './json.ts';
 import type { BodyOptions, PromptOptions, RequestOptions } from './options.ts';
 import { describePosition } from './position.ts';
-import { schemaParameter } from './schema.ts';
+import { withSchema } from './schema.ts';
 import { plainSchema, standardOf } from './standard-schema.ts';
+import { validateRequestBody } from './validate-body.ts';
 
 /**
  * Makes the builder of the options that the library's users write: templates become a declared
@@ -130,16 +132,19 @@ export interface FunctionRequest<T> {
   readonly wrap: (made: unknown) => unknown;
 }
 
+/** What a function may still put into a body. */
+const UNKNOWN_TEXTS = { messages: UNKNOWN, input: UNKNOWN, prompt: UNKNOWN };
+
 /** The builder of a function: its body's own keys win over the parameters, but not over the model. */
 export function functionBuilder<T>(
   request: FunctionRequest<T>,
   options: { readonly customId?: (record: T) => string | number } = {},
 ): RequestBuilder {
   const { model, endpoint, make, wrap } = request;
-  const fixed = {
-    ...request.parameters,
-    ...(request.schema === undefined ? {} : schemaParameter(endpoint, request.schema)),
-  };
+  const fixed = withSchema(request.schema, endpoint, request.parameters);
+  const error = validateRequestBody(endpoint, { ...UNKNOWN_TEXTS, model, ...fixed });
+  if (error !== null)
+    throw new UsageError(`no record can make this request valid: ${error.message}`);
   // The records are of the type that the user says they are: the parser does not check it.
   const output = outputOf(request.schema);
   const idOf = (options.customId as IdReader | undefined) ?? idReader(request.idField);

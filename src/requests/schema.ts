@@ -26,6 +26,34 @@ export function schemaParameter(endpoint: Endpoint, given: JsonObject): JsonObje
     : { text: { format: { type: 'json_schema', ...format } } };
 }
 
+/**
+ * The parameters with the one of the schema, if there is a schema. Throws a UsageError where a format
+ * of the answer stands among them already.
+ */
+export function withSchema(
+  schema: JsonObject | undefined,
+  endpoint: Endpoint,
+  parameters: JsonObject = {},
+): JsonObject {
+  if (schema === undefined) return parameters;
+  const added = schemaParameter(endpoint, schema);
+  refuseSecondFormat(endpoint, parameters);
+  // `text` of /responses has more than a format: the rest of it is kept.
+  const { text } = parameters;
+  return isObject(text) && isObject(added.text)
+    ? { ...parameters, text: { ...text, ...added.text } as JsonObject }
+    : { ...parameters, ...added };
+}
+
+/** Throws a UsageError when these keys of a body shape the answer already, beside a schema. */
+export function refuseSecondFormat(endpoint: Endpoint, body: JsonObject): void {
+  const { text, response_format: format } = body;
+  const second = endpoint === '/responses' ? isObject(text) && text.format : format;
+  if (second === undefined || second === false) return;
+  const name = endpoint === '/responses' ? 'text.format' : 'response_format';
+  throw new UsageError(`a schema and the parameter ${name} cannot be given together; choose one`);
+}
+
 interface NamedSchema extends JsonObject {
   name: string;
   strict: boolean;

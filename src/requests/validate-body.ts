@@ -1,22 +1,12 @@
 import type { Endpoint } from '../core/request.ts';
+import { type BodyError, hasUnknown, UNKNOWN, wrong } from './body-error.ts';
 import { isObject } from './json.ts';
-
-/** What is wrong with a request, in the service's own code and words' sense. */
-export interface BodyError {
-  readonly code: 'invalid_request';
-  /** Never holds text of the request. */
-  readonly message: string;
-  /** Where, as the service writes it: `body.messages[0].content`. */
-  readonly param: string;
-}
-
-/** Stands for a value that is only known with a record; it is taken to be right. */
-export const UNKNOWN: unique symbol = Symbol('known with a record');
+import { checkResponseFormat, checkTextFormat, checkTools } from './validate-format.ts';
 
 const MAX_MESSAGES = 2048;
-const MAX_TOOLS = 128;
 /** In one request for embeddings or completions. */
 const MAX_TEXTS = 2048;
+const DETAILS = new Set(['low', 'high', 'auto', 'original']);
 const ROLES = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function']);
 
 /**
@@ -31,6 +21,8 @@ export function validateRequestBody(endpoint: Endpoint, body: unknown): BodyErro
     CHECKS[endpoint](body) ??
     checkStream(body.stream) ??
     checkTools(body.tools) ??
+    checkResponseFormat(body.response_format) ??
+    checkTextFormat(body.text) ??
     checkMetadata(body.metadata)
   );
 }
@@ -38,7 +30,7 @@ export function validateRequestBody(endpoint: Endpoint, body: unknown): BodyErro
 type Body = Readonly<Record<string, unknown>>;
 
 const CHECKS: Record<Endpoint, (body: Body) => BodyError | null> = {
-  '/chat/completions': (body) => checkMessages(body.messages),
+  '/chat/completions': (body) => checkMessages(body.messages) ?? checkJsonWord(body),
   '/responses': (body) => checkInput(body),
   '/embeddings': (body) => checkTexts(body.input, 'body.input'),
   '/completions': (body) => checkTexts(body.prompt, 'body.prompt'),
@@ -85,10 +77,49 @@ function checkContent(content: unknown, at: string): BodyError | null {
     const part: unknown = content[i];
     if (part === UNKNOWN) continue;
     if (!isObject(part)) return wrong(`${at}[${i}]`, 'must be an object with a type');
-    const error = checkText(part.type, `${at}[${i}].type`);
+    const error = checkText(part.type, `${at}[${i}].type`) ?? checkPart(part, `${at}[${i}]`);
     if (error !== null) return error;
   }
   return null;
+}
+
+function checkPart(part: Body, at: string): BodyError | null {
+  switch (part.type) {
+    case 'text':
+    case 'input_text':
+      return typeof part.text === 'string' || part.text === UNKNOWN
+        ? null
+        : wrong(`${at}.text`, 'must be a string');
+    case 'image_url':
+      if (part.image_url === UNKNOWN) return null;
+      if (!isObject(part.image_url))
+        return wrong(`${at}.image_url`, 'must be an object with a url');
+      return (
+        checkText(part.image_url.url, `${at}.image_url.url`) ??
+        checkDetail(part.image_url.detail, `${at}.image_url.detail`)
+      );
+    case 'input_image':
+      return (
+        (part.file_id === undefined ? checkText(part.image_url, `${at}.image_url`) : null) ??
+        checkDetail(part.detail, `${at}.detail`)
+      );
+    default:
+      return null;
+  }
+}
+
+function checkDetail(detail: unknown, at: string): BodyError | null {
+  if (detail === undefined || detail === null || detail === UNKNOWN) return null;
+  if (typeof detail === 'string' && DETAILS.has(detail)) return null;
+  return wrong(at, `must be one of ${[...DETAILS].join(', ')}`);
+}
+
+/** The service refuses to answer in JSON when nothing in the messages asks for it. */
+function checkJsonWord({ response_format: format, messages }: Body): BodyError | null {
+  if (!isObject(format) || format.type !== 'json_object') return null;
+  if (/json/i.test(JSON.stringify(messages) ?? '') || hasUnknown(messages)) return null;
+  const what = 'must have the word JSON somewhere, because response_format is a json_object';
+  return wrong('body.messages', what);
 }
 
 function checkInput(body: Body): BodyError | null {
@@ -99,8 +130,15 @@ function checkInput(body: Body): BodyError | null {
   if (!Array.isArray(input) || input.length === 0) {
     return wrong('body.input', 'must be a string, or an array with at least one item');
   }
-  const bad = input.findIndex((item: unknown) => item !== UNKNOWN && !isObject(item));
-  return bad === -1 ? null : wrong(`body.input[${bad}]`, 'must be an object');
+  for (const [index, item] of input.entries()) {
+    if (item === UNKNOWN) continue;
+    if (!isObject(item)) return wrong(`body.input[${index}]`, 'must be an object');
+    if (Array.isArray(item.content)) {
+      const error = checkContent(item.content, `body.input[${index}].content`);
+      if (error !== null) return error;
+    }
+  }
+  return null;
 }
 
 /** Texts, or texts that are encoded as tokens already. */
@@ -123,12 +161,6 @@ function checkStream(stream: unknown): BodyError | null {
   return stream === true ? wrong('body.stream', 'must not be true in a batch') : null;
 }
 
-function checkTools(tools: unknown): BodyError | null {
-  if (tools === undefined || tools === UNKNOWN) return null;
-  if (!Array.isArray(tools)) return wrong('body.tools', 'must be an array');
-  return tools.length > MAX_TOOLS ? wrong('body.tools', `must not be over ${MAX_TOOLS}`) : null;
-}
-
 function checkMetadata(metadata: unknown): BodyError | null {
   if (metadata === undefined || metadata === null || metadata === UNKNOWN) return null;
   if (!isObject(metadata)) return wrong('body.metadata', 'must be an object of strings');
@@ -143,8 +175,4 @@ function checkMetadata(metadata: unknown): BodyError | null {
 function checkText(value: unknown, at: string): BodyError | null {
   if ((typeof value === 'string' && value !== '') || value === UNKNOWN) return null;
   return wrong(at, 'must be a string that is not empty');
-}
-
-function wrong(param: string, what: string): BodyError {
-  return { code: 'invalid_request', message: `${param} ${what}`, param };
 }

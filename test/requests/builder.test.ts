@@ -166,7 +166,7 @@ test('request lines go through as they are, their model first', () => {
   const code = (change: object) =>
     refused(builder.build(record({ ...line, ...change }))).error.code;
   expect(code({ url: '/responses', body: { input: 'x' } })).toBe('url_mismatch');
-  expect(code({ url: '/v1/completions' })).toBe('invalid_request');
+  expect(code({ url: '/v1/moderations' })).toBe('invalid_request');
   expect(code({ method: 'GET' })).toBe('invalid_request');
   expect(code({ body: null })).toBe('invalid_request');
   expect(code({ custom_id: undefined })).toBe('missing_custom_id');

@@ -14,7 +14,7 @@ test.each([
   ['/chat/completions', { model: 'm', messages: [{ role: 'assistant', tool_calls: [{}] }] }, null],
   [
     '/chat/completions',
-    { model: 'm', messages: [{ role: 'user', content: [{ type: 'text' }] }] },
+    { model: 'm', messages: [{ role: 'user', content: [{ type: 'text', text: '' }] }] },
     null,
   ],
   ['/chat/completions', { model: 'm', messages: [] }, 'body.messages'],

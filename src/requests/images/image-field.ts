@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { UNKNOWN } from '../body-error.ts';
 import { type FieldReader, MissingField, UnusableField } from '../field-path.ts';
 import type { ReaderOf } from '../template.ts';
-import { UNKNOWN } from '../validate-body.ts';
 import { imageType, TYPE_BYTES } from './image-data.ts';
 import { imageFileUrl, MAX_IMAGE_BYTES, noImage, tooLarge, unusableImage } from './image-file.ts';
 
