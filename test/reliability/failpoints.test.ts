@@ -17,6 +17,8 @@ const DEATHS: readonly Death[] = [
   { scene: 'run', place: 'retry.sealed', hit: 1 },
   { scene: 'retry', place: 'retry.reopened', hit: 1 },
   { scene: 'cancel', place: 'sweep.cancelled', hit: 1 },
+  { scene: 'lossy run', place: 'orphan.deleted', hit: 1 },
+  { scene: 'clean run', place: 'output.removing', hit: 2 },
 ];
 
 describe('a job goes on after its death at', () => {

@@ -171,7 +171,7 @@ class Run {
   readonly #violations: string[] = [];
   /** When the last poll that went well began, in this process and on this clock. */
   #polledAt = Number.NEGATIVE_INFINITY;
-  /** Jumps of the clock until then. */
+  /** Jumps of the clock before then. */
   #polledAfter = 0;
   #context: Context;
   #failures: Failures = new Map();
@@ -273,7 +273,7 @@ class Run {
     const task = this.#world.pick(due);
     this.#steps += 1;
     this.#trace(`${task.kind} ${task.id}`);
-    const begun = this.#world.now;
+    const { now: begun, jumps } = this.#world;
     this.#running.set(taskKey(task), task);
     try {
       await runTask(
@@ -286,16 +286,16 @@ class Run {
     } finally {
       this.#running.delete(taskKey(task));
     }
-    if (task.kind === 'poll' && !this.#failures.has(taskKey(task))) this.#polled(begun);
+    if (task.kind === 'poll' && !this.#failures.has(taskKey(task))) this.#polled(begun, jumps);
     await this.#check();
     return true;
   }
 
-  #polled(at: number): void {
+  #polled(at: number, jumps: number): void {
     const gap = at - this.#polledAt;
     // A clock that was set ahead makes one poll early.
     const jumped = this.#world.jumps > this.#polledAfter;
-    this.#polledAfter = this.#world.jumps;
+    this.#polledAfter = jumps;
     if (gap < POLL_MS && !jumped) this.#violations.push(`I9: polled again after ${gap} ms`);
     this.#polledAt = at;
   }
