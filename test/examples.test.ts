@@ -12,6 +12,7 @@ const ENDINGS: Readonly<Record<string, RegExp>> = {
   'for-await.ts': /^3 of 3 tickets have a team$/m,
   'pipeline.ts': /^2350 of 2350 rows are ok: (?<out>.*labels\.csv)$/m,
   'run-batch-job.ts': /input tokens in 5 batches: (?<out>.*labels\.ndjson\.gz)$/m,
+  'structured.ts': /^3 of 3 mails became a ticket$/m,
   'transform.ts': /^2350 of 2350 rows are ok$/m,
 };
 

@@ -2,6 +2,7 @@
 // line below an expectation is an error, or the expectation itself is.
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
 import {
   buildRequests,
   countTokens,
@@ -63,6 +64,17 @@ export async function wiring(): Promise<void> {
   }
 
   await pipeline(joinResults<Review>(job, submitShards(job, service)), writeResults('out.ndjson'));
+
+  const schema = z.object({ stars: z.int(), day: z.string().transform((day) => new Date(day)) });
+  buildRequests<Review>({ model: 'm', prompt: 'x', schema, imageField: ['front', 'back'] });
+  for await (const { output } of joinResults(job, submitShards(job, service), { schema })) {
+    output?.day satisfies Date | undefined;
+    // @ts-expect-error an output may be missing
+    output.day;
+  }
+
+  // @ts-expect-error this schema speaks no Standard Schema
+  joinResults(job, submitShards(job, service), { schema: { type: 'object' } });
 
   // @ts-expect-error rows are joined from a submission, not from a target
   joinResults<Review>(job, service);

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
 import { openJob } from '../../src/jobs/job.ts';
 import { type PrepareOptions, prepareJob } from '../../src/jobs/prepare.ts';
+import { png } from '../requests/images.ts';
 import { type Review, reviews, temporaryDirectory } from './helpers.ts';
 
 const request = {
@@ -53,6 +54,20 @@ async function prepared(dir: string, name: string, options: PrepareOptions<Revie
     await job.close();
   }
 }
+
+it('reads images beside the source in worker threads as in this one', async () => {
+  const dir = await temporaryDirectory();
+  const source = join(dir, 'images.csv');
+  const rows = Array.from({ length: 400 }, (_, n) => `${n}.png,${'x'.repeat(100)}`);
+  await writeFile(source, `photo,text\n${rows.join('\n')}\n`);
+  for (let n = 0; n < 400; n += 2) await writeFile(join(dir, `${n}.png`), png(n + 1, 8));
+  const options = { source, request: { ...request, imageField: 'photo' }, ...small };
+  const one = await prepared(dir, 'one.job', { ...options, workers: 1 });
+  const two = await prepared(dir, 'two.job', { ...options, workers: 2 });
+  expect(one.partitions.length).toBeGreaterThan(2);
+  expect(one.plan).toMatchObject({ records: 400, requests: 200, rejected: 200 });
+  expect(two).toEqual(one);
+});
 
 it('makes the same directory with one, two and three workers', async () => {
   const dir = await temporaryDirectory();

@@ -72,7 +72,7 @@ function patchTokens({ width, height }: Size, factor: number, most: number): num
   return Math.ceil(across * down * factor - EPSILON);
 }
 
-/** Reads the size from the first bytes of a base64 data URL: PNG, GIF, JPEG. */
+/** Reads the size from the first bytes of a base64 data URL: PNG, GIF, WebP, JPEG. */
 function sizeOf(url: string): Size | undefined {
   const comma = url.indexOf(';base64,');
   if (!url.startsWith('data:') || comma < 0) return undefined;
@@ -84,7 +84,22 @@ function sizeOf(url: string): Size | undefined {
   if (head.length >= 10 && head.toString('latin1', 0, 3) === 'GIF') {
     return { width: head.readUInt16LE(6), height: head.readUInt16LE(8) };
   }
+  if (head.length >= 30 && head.toString('latin1', 8, 12) === 'WEBP') return webpSize(head);
   return head.length >= 4 && head.readUInt16BE(0) === 0xffd8 ? jpegSize(head) : undefined;
+}
+
+/** Lossy, lossless and extended files say it in three ways. */
+function webpSize(bytes: Buffer): Size | undefined {
+  const kind = bytes.toString('latin1', 12, 16);
+  if (kind === 'VP8X') {
+    return { width: bytes.readUIntLE(24, 3) + 1, height: bytes.readUIntLE(27, 3) + 1 };
+  }
+  if (kind === 'VP8L') {
+    const bits = bytes.readUInt32LE(21);
+    return { width: (bits % 2 ** 14) + 1, height: (Math.floor(bits / 2 ** 14) % 2 ** 14) + 1 };
+  }
+  if (kind !== 'VP8 ') return undefined;
+  return { width: bytes.readUInt16LE(26) % 2 ** 14, height: bytes.readUInt16LE(28) % 2 ** 14 };
 }
 
 /** Walks the segments to the frame header. */
