@@ -85,6 +85,23 @@ describe('a storage account that misbehaves', () => {
     expect(shown).not.toContain('canary');
   });
 
+  test('that refuses a block ends the upload at once, while its source still gives', async () => {
+    await using server = await faultServer(told(403, 'AuthorizationFailure'));
+    const account = `${server.origin}/account`;
+    let given = 0;
+    const open = async function* () {
+      for (; given < 50; given += 1) {
+        yield Buffer.alloc(5 * 1024 * 1024);
+        await new Promise((go) => setTimeout(go, 20));
+      }
+    };
+    const upload = { name: 'millrace.a.jsonl', bytes: 50 * 5 * 1024 * 1024, open };
+    const error = await failure(at(account).service.uploadFile(upload));
+    expect(error).toMatchObject({ name: 'ServiceError', status: 403 });
+    expect(given).toBeLessThan(40);
+    expect(server.count()).toBeLessThan(40);
+  });
+
   test('is not waited for longer than the time-out', async () => {
     await using server = await faultServer(() => undefined);
     const account = `${server.origin}/account`;

@@ -68,24 +68,29 @@ export class BlobStore {
     const open = new Set<Promise<void>>();
     const stop = new AbortController();
     const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    const send = (id: string, block: Buffer) =>
+      this.#run(call, either, async ({ deadline }) => {
+        const onProgress = () => deadline.touch();
+        const abortSignal = deadline.signal;
+        await blob.stageBlock(id, block, block.length, { abortSignal, onProgress });
+      });
     try {
       for await (const block of inBlocks(upload)) {
         const id = Buffer.from(String(ids.length).padStart(6, '0')).toString('base64');
         ids.push(id);
-        const sent: Promise<void> = this.#run(call, either, async ({ deadline }) => {
-          const onProgress = () => deadline.touch();
-          const abortSignal = deadline.signal;
-          await blob.stageBlock(id, block, block.length, { abortSignal, onProgress });
-        }).finally(() => open.delete(sent));
+        // The first failure aborts the others: its error is the reason that they end with.
+        const sent: Promise<void> = send(id, block)
+          .catch((error: unknown) => stop.abort(error))
+          .finally(() => open.delete(sent));
         open.add(sent);
         if (open.size >= BLOCKS_IN_FLIGHT) await Promise.race(open);
+        either.throwIfAborted();
       }
       await Promise.all(open);
-    } catch (error) {
+      either.throwIfAborted();
+    } finally {
       stop.abort();
-      await Promise.allSettled(open);
-      signal?.throwIfAborted();
-      throw error;
+      await Promise.all(open);
     }
     await this.#run(call, signal, async ({ deadline }) => {
       await blob.commitBlockList(ids, {
