@@ -91,16 +91,24 @@ export function checkResource(
   }
 }
 
-/** How to name a resource again; one with Blob storage is called `<address> with <container>`. */
-function howToName(name: string, resource: string, now: string | undefined): string {
-  if (resource === LOCAL_RESOURCE) return 'add --service local';
-  if (name !== 'default') return `give --targets with the target "${name}" at ${resource}`;
-  const [address, container] = resource.split(' with ');
-  const other =
-    container === undefined ? 'leave out --blob-container' : `add --blob-container ${container}`;
-  if (now?.split(' with ')[0] === address) return other;
-  return `set AZURE_OPENAI_ENDPOINT or --service to ${address}${container === undefined ? '' : ` and ${other}`}`;
+/** What to add or set to get from one resource to another. */
+function howToName(name: string, wanted: string, now: string | undefined): string {
+  if (wanted === LOCAL_RESOURCE) return 'add --service local';
+  if (name !== 'default') return `give --targets with the target "${name}" at ${wanted}`;
+  const [address, container] = wanted.split(BY_BLOBS);
+  const [addressNow, containerNow] = now?.split(BY_BLOBS) ?? [];
+  const ways: string[] = [];
+  if (address !== addressNow) ways.push(`set AZURE_OPENAI_ENDPOINT or --service to ${address}`);
+  if (container !== containerNow) {
+    ways.push(
+      container === undefined ? 'leave out --blob-container' : `add --blob-container ${container}`,
+    );
+  }
+  return ways.join(' and ');
 }
+
+/** Stands between the service and the container in a resource's name. */
+const BY_BLOBS = ' with ';
 
 /** What a run may change, with the defaults of a service that is fast. */
 export function settingsOf(wish: ServiceWish, local: boolean): Partial<Settings> {

@@ -138,6 +138,12 @@ describe('millrace run --blob-container', () => {
     expect(await say(container, { OPENAI_API_VERSION: '2024-10-21' })).toContain(
       '2025-04-01-preview',
     );
+    const forged = await say([...container, '--verbose'], {
+      AZURE_STORAGE_CONNECTION_STRING: '',
+      AZURE_STORAGE_SAS_TOKEN: 'sv=2024-11-04&sr=c&sp=rwdl&se=2099-01-01T00:00:00Z&sig=canary',
+    });
+    expect(forged).toContain('shared access signature needs');
+    expect(forged).not.toContain('canary');
     expect(await say([...container, '--service', 'local'])).toContain('cannot stand together');
     expect(await say(container)).toMatch(/ContainerNotFound.*make the container first/);
   });
