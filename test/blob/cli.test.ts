@@ -12,7 +12,7 @@ import { ACCOUNT_KEY, type Azurite, namesIn, startAzurite } from './azurite.ts';
 const ROWS = 30;
 const SHARDS = 3;
 const FLAGS = ['--model', 'gpt-4o', '--prompt', 'Label: {{text}}', '--max-requests', '10'];
-const FAST = ['--poll-interval', '100ms', '--submit-grace', '4s'];
+const FAST = ['--poll-interval', '100ms', '--submit-grace', '2s'];
 
 let azurite: Azurite;
 let emulator: EmulatorProcess;
