@@ -4,29 +4,9 @@ import { compiled } from './lib/build.ts';
 import { dataFile } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
 import { type Answer, ask } from './lib/harness.ts';
+import { RecordSum } from './lib/sum.ts';
 
 type Row = Record<string, string>;
-
-/** Adds up what every parser must agree on. */
-class Sum {
-  rows = 0;
-  chars = 0;
-
-  add(row: Row): void {
-    this.rows++;
-    this.chars +=
-      row.id!.length +
-      row.title!.length +
-      row.text!.length +
-      row.category!.length +
-      row.score!.length +
-      row.created!.length;
-  }
-
-  get answer(): Answer {
-    return { rows: this.rows, chars: this.chars };
-  }
-}
 
 const BLOCK = { highWaterMark: 256 * 1024 };
 
@@ -39,13 +19,21 @@ await ask({
       name: 'millrace',
       ours: true,
       async run({ path }) {
-        const { describeSource } =
-          await compiled<typeof import('../src/sources/describe.ts')>('sources/describe');
-        const { readPartition } =
+        const { openSource } =
           await compiled<typeof import('../src/sources/read.ts')>('sources/read');
-        const sum = new Sum();
-        for await (const { items } of readPartition(await describeSource(path))) {
-          for (const { record } of items) sum.add(record as Row);
+        const sum = new RecordSum();
+        for await (const { record } of openSource<Row>(path)) sum.add(record as Row);
+        return sum.answer;
+      },
+    },
+    {
+      name: 'millrace, parseCsv of a stream',
+      ours: true,
+      async run({ path }) {
+        const { parseCsv } = await compiled<typeof import('../src/sources/csv.ts')>('sources/csv');
+        const sum = new RecordSum();
+        for await (const { record } of parseCsv<Row>()(createReadStream(path, BLOCK))) {
+          sum.add(record as Row);
         }
         return sum.answer;
       },
@@ -66,7 +54,7 @@ await ask({
       name: 'udsv',
       async run({ path }) {
         const { inferSchema, initParser } = await import('udsv');
-        const sum = new Sum();
+        const sum = new RecordSum();
         let parser: ReturnType<typeof initParser> | undefined;
         // Their way with streams: a decoder, since chunk.toString() breaks characters in two.
         const decoder = new TextDecoder();
@@ -85,7 +73,7 @@ await ask({
       name: 'papaparse',
       async run({ path }) {
         const { default: papa } = await import('papaparse');
-        const sum = new Sum();
+        const sum = new RecordSum();
         const stream = createReadStream(path, BLOCK).setEncoding('utf8');
         return new Promise<Answer>((resolve, reject) => {
           papa.parse(stream, {
@@ -103,7 +91,7 @@ await ask({
       once: true,
       async run({ path }) {
         const { default: csv } = await import('csv-parser');
-        const sum = new Sum();
+        const sum = new RecordSum();
         for await (const row of createReadStream(path, BLOCK).pipe(csv())) sum.add(row as Row);
         return sum.answer;
       },
@@ -112,7 +100,7 @@ await ask({
       name: 'csv-parse',
       async run({ path }) {
         const { parse } = await import('csv-parse');
-        const sum = new Sum();
+        const sum = new RecordSum();
         const rows = createReadStream(path, BLOCK).pipe(parse({ columns: true, bom: true }));
         for await (const row of rows) sum.add(row as Row);
         return sum.answer;
@@ -123,7 +111,7 @@ await ask({
       once: true,
       async run({ path }) {
         const { parse } = await import('fast-csv');
-        const sum = new Sum();
+        const sum = new RecordSum();
         const rows = createReadStream(path, BLOCK).pipe(parse({ headers: true }));
         for await (const row of rows) sum.add(row as Row);
         return sum.answer;

@@ -4,6 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { compiled } from './lib/build.ts';
 import { type BenchRecord, dataFile } from './lib/data.ts';
 import { ask } from './lib/harness.ts';
+import { RecordSum } from './lib/sum.ts';
+
+const BLOCK = { highWaterMark: 256 * 1024 };
 
 await ask({
   name: 'json',
@@ -14,19 +17,26 @@ await ask({
       name: 'millrace',
       ours: true,
       async run({ path }) {
-        const { describeSource } =
-          await compiled<typeof import('../src/sources/describe.ts')>('sources/describe');
-        const { readPartition } =
+        const { openSource } =
           await compiled<typeof import('../src/sources/read.ts')>('sources/read');
-        let rows = 0;
-        let chars = 0;
-        for await (const { items } of readPartition(await describeSource(path))) {
-          for (const { record } of items) {
-            rows++;
-            chars += (record as BenchRecord).text.length;
-          }
+        const sum = new RecordSum();
+        for await (const { record } of openSource<BenchRecord>(path)) {
+          sum.add(record as BenchRecord);
         }
-        return { rows, chars };
+        return sum.answer;
+      },
+    },
+    {
+      name: 'millrace, parseJson of a stream',
+      ours: true,
+      async run({ path }) {
+        const { parseJson } =
+          await compiled<typeof import('../src/sources/json.ts')>('sources/json');
+        const sum = new RecordSum();
+        for await (const { record } of parseJson<BenchRecord>()(createReadStream(path, BLOCK))) {
+          sum.add(record as BenchRecord);
+        }
+        return sum.answer;
       },
     },
     {
@@ -36,21 +46,21 @@ await ask({
         const { default: chain } = await import('stream-chain');
         const { default: parser } = await import('stream-json');
         const { streamArray } = await import('stream-json/streamers/stream-array.js');
-        let rows = 0;
-        let chars = 0;
-        const items = chain([createReadStream(path), parser(), streamArray()]);
+        const sum = new RecordSum();
+        const items = chain([createReadStream(path, BLOCK), parser(), streamArray()]);
         for await (const { value } of items as AsyncIterable<{ value: BenchRecord }>) {
-          rows++;
-          chars += value.text.length;
+          sum.add(value);
         }
-        return { rows, chars };
+        return sum.answer;
       },
     },
     {
       name: 'JSON.parse of the whole file',
       async run({ path }) {
         const all = JSON.parse(await readFile(path, 'utf8')) as BenchRecord[];
-        return { rows: all.length, chars: all.reduce((sum, { text }) => sum + text.length, 0) };
+        const sum = new RecordSum();
+        for (const record of all) sum.add(record);
+        return sum.answer;
       },
     },
     { name: 'cat > /dev/null', shell: 'cat "$INPUT" > /dev/null' },

@@ -5,6 +5,9 @@ import { compiled } from './lib/build.ts';
 import { type BenchRecord, dataFile } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
 import { ask } from './lib/harness.ts';
+import { RecordSum } from './lib/sum.ts';
+
+const BLOCK = { highWaterMark: 256 * 1024 };
 
 await ask({
   name: 'ndjson',
@@ -15,45 +18,48 @@ await ask({
       name: 'millrace',
       ours: true,
       async run({ path }) {
-        const { describeSource } =
-          await compiled<typeof import('../src/sources/describe.ts')>('sources/describe');
-        const { readPartition } =
+        const { openSource } =
           await compiled<typeof import('../src/sources/read.ts')>('sources/read');
-        let rows = 0;
-        let chars = 0;
-        for await (const { items } of readPartition(await describeSource(path))) {
-          for (const { record } of items) {
-            rows++;
-            chars += (record as BenchRecord).text.length;
-          }
+        const sum = new RecordSum();
+        for await (const { record } of openSource<BenchRecord>(path)) {
+          sum.add(record as BenchRecord);
         }
-        return { rows, chars };
+        return sum.answer;
+      },
+    },
+    {
+      name: 'millrace, parseNdjson of a stream',
+      ours: true,
+      async run({ path }) {
+        const { parseNdjson } =
+          await compiled<typeof import('../src/sources/ndjson.ts')>('sources/ndjson');
+        const sum = new RecordSum();
+        for await (const { record } of parseNdjson<BenchRecord>()(createReadStream(path, BLOCK))) {
+          sum.add(record as BenchRecord);
+        }
+        return sum.answer;
       },
     },
     {
       name: 'readline + JSON.parse',
       async run({ path }) {
-        let rows = 0;
-        let chars = 0;
-        for await (const line of createInterface({ input: createReadStream(path) })) {
-          rows++;
-          chars += (JSON.parse(line) as BenchRecord).text.length;
+        const sum = new RecordSum();
+        for await (const line of createInterface({ input: createReadStream(path, BLOCK) })) {
+          sum.add(JSON.parse(line) as BenchRecord);
         }
-        return { rows, chars };
+        return sum.answer;
       },
     },
     {
       name: 'stream-json jsonl',
       async run({ path }) {
         const { default: parser } = await import('stream-json/jsonl/parser.js');
-        let rows = 0;
-        let chars = 0;
-        const items = createReadStream(path).pipe(parser.asStream());
+        const sum = new RecordSum();
+        const items = createReadStream(path, BLOCK).pipe(parser.asStream());
         for await (const { value } of items as AsyncIterable<{ value: BenchRecord }>) {
-          rows++;
-          chars += value.text.length;
+          sum.add(value);
         }
-        return { rows, chars };
+        return sum.answer;
       },
     },
     {

@@ -1,12 +1,11 @@
 // millrace compiled as it is shipped: stripping types at the start costs time and memory that no user
-// pays. It is built beside the data, so that the project's own dist stays as it is.
+// pays. It is built apart, so that the project's own dist stays as it is.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, globSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DATA } from './data.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const BUILD = join(DATA, 'build');
+const BUILD = join(import.meta.dirname, '..', 'build');
 
 /**
  * A module of millrace as it is compiled, by its path in src without `.ts`. A child process takes what

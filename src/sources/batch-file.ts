@@ -1,13 +1,7 @@
 import { RejectedRecord, type SourceItem, type SourceRecord } from '../core/record.ts';
 import type { Stage } from '../streams/stage.ts';
 import { NdjsonParser } from './ndjson.ts';
-import {
-  type ParserOptions,
-  parserStage,
-  type RecordParser,
-  type StartAt,
-  where,
-} from './parser.ts';
+import { type ParserOptions, parserStage, RecordParser, type StartAt, where } from './parser.ts';
 
 /** A line of a request file, as the service's own guide has it. */
 export interface BatchLine {
@@ -21,10 +15,11 @@ export interface BatchLine {
  * Reads an existing request file. Rejected, besides what NdjsonParser rejects: `invalid_batch_line`,
  * with its `custom_id` where it has one.
  */
-export class BatchFileParser implements RecordParser<BatchLine> {
+export class BatchFileParser extends RecordParser<BatchLine> {
   readonly #lines: NdjsonParser;
 
   constructor(options: ParserOptions = {}) {
+    super();
     this.#lines = new NdjsonParser(options);
   }
 
@@ -32,12 +27,8 @@ export class BatchFileParser implements RecordParser<BatchLine> {
     return this.#lines.boundary;
   }
 
-  push(chunk: Uint8Array): SourceItem<BatchLine>[] {
-    return this.#lines.push(chunk).map(checked);
-  }
-
-  flush(): SourceItem<BatchLine>[] {
-    return this.#lines.flush().map(checked);
+  *read(chunk: Uint8Array | null): Generator<SourceItem<BatchLine>> {
+    for (const item of this.#lines.read(chunk)) yield checked(item);
   }
 }
 

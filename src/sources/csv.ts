@@ -10,7 +10,7 @@ import {
   DEFAULT_MAX_RECORD_BYTES,
   type ParserOptions,
   parserStage,
-  type RecordParser,
+  RecordParser,
   type StartAt,
   tooLarge,
   where,
@@ -40,7 +40,7 @@ export interface CsvOptions extends ParserOptions {
  * Rejected: `ragged_row` (its fields as an array), `unterminated_quote`, `record_too_large`. Throws
  * `invalid_encoding`, and `bad_header` when the header cannot be read.
  */
-export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
+export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
   readonly #source: string;
   readonly #maxRecordBytes: number;
   readonly #utf8: Utf8Check;
@@ -63,6 +63,7 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
   #dataStart: number | null = null;
 
   constructor(options: CsvOptions = {}) {
+    super();
     this.#source = options.source ?? '<stream>';
     this.#maxRecordBytes = options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES;
     this.#boundary = options.startAt ?? { byte: 0, row: 0 };
@@ -101,23 +102,15 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
     return this.#boundary;
   }
 
-  push(chunk: Uint8Array): SourceItem<T>[] {
-    this.#utf8.push(chunk);
-    return this.#read(chunk, false);
-  }
-
-  flush(): SourceItem<T>[] {
-    this.#utf8.flush();
-    return this.#read(Buffer.alloc(0), true);
-  }
-
-  #read(chunk: Uint8Array, final: boolean): SourceItem<T>[] {
-    const items: SourceItem<T>[] = [];
-    const data = this.#carry.join(chunk);
+  *read(chunk: Uint8Array | null): Generator<SourceItem<T>> {
+    const final = chunk === null;
+    if (final) this.#utf8.flush();
+    else this.#utf8.push(chunk);
+    const data = this.#carry.join(chunk ?? Buffer.alloc(0));
     const scanner = this.#scanner ?? this.#begin(data, final);
     if (scanner === null) {
       this.#carry.keep(data, 0);
-      return items;
+      return;
     }
     scanner.load(data, 0);
     let began = scanner.inRecord;
@@ -126,7 +119,7 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
       if (!began) this.#recordByte = this.#base + scanner.recordStart;
       began = false;
       const item = this.#record(data, scanner);
-      if (item !== null) items.push(item);
+      if (item !== null) yield item;
     }
     if (scanner.inRecord && !began) this.#recordByte = this.#base + scanner.recordStart;
     this.#boundary = {
@@ -142,7 +135,6 @@ export class CsvParser<T = Record<string, string>> implements RecordParser<T> {
     this.#carry.keep(data, dropped);
     this.#base += dropped;
     scanner.load(data, dropped);
-    return items;
   }
 
   /** Finds out how the file is written, once enough of it is there. */

@@ -1,9 +1,10 @@
 import { MillraceError } from '../core/errors.ts';
-import { RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
+import { type Position, RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
 import { Carry } from '../streams/carry.ts';
 import { bomLength } from './csv-dialect.ts';
+import { JsonObjects } from './json-objects.ts';
 import { kindOf } from './ndjson.ts';
-import { MAX_DEPTH, type RecordParser, tooDeep, tooLarge, where } from './parser.ts';
+import { MAX_DEPTH, RecordParser, tooDeep, tooLarge, where } from './parser.ts';
 import type { ReplayedInput } from './replay.ts';
 import { Utf8Check } from './utf8.ts';
 
@@ -37,7 +38,7 @@ export interface JsonArrayOptions {
  * JSON.parse one by one. The same items and errors as by the tokens of stream-json; an element over
  * the limit, or nested too deep, is passed over without being checked.
  */
-export class JsonArrayParser implements RecordParser<unknown> {
+export class JsonArrayParser extends RecordParser<unknown> {
   /** Elements are not jumped to. */
   readonly boundary = null;
 
@@ -45,6 +46,7 @@ export class JsonArrayParser implements RecordParser<unknown> {
   readonly #maxRecordBytes: number;
   readonly #utf8: Utf8Check;
   readonly #carry = new Carry();
+  readonly #objects = new JsonObjects();
   #row = 0;
   /** What may come next. `element` also allows the array's end where `#first`. */
   #next: 'array' | 'element' | 'comma' | 'end' = 'array';
@@ -61,6 +63,7 @@ export class JsonArrayParser implements RecordParser<unknown> {
   #skipping = false;
 
   constructor({ source, maxRecordBytes }: JsonArrayOptions) {
+    super();
     this.#source = source;
     this.#maxRecordBytes = maxRecordBytes;
     this.#utf8 = new Utf8Check(source);
@@ -74,41 +77,43 @@ export class JsonArrayParser implements RecordParser<unknown> {
     return at < head.length ? head[at] === OPEN_BRACKET : null;
   }
 
-  push(chunk: Uint8Array): SourceItem<unknown>[] {
+  *read(chunk: Uint8Array | null): Generator<SourceItem<unknown>> {
+    if (chunk === null) {
+      this.#utf8.flush();
+      if (this.#next !== 'end') throw this.#invalid();
+      return;
+    }
     this.#utf8.push(chunk);
-    return this.#read(this.#carry.join(chunk));
-  }
-
-  flush(): SourceItem<unknown>[] {
-    this.#utf8.flush();
-    if (this.#next !== 'end') throw this.#invalid();
-    return [];
-  }
-
-  #read(data: Buffer): SourceItem<unknown>[] {
-    const items: SourceItem<unknown>[] = [];
+    const data = this.#carry.join(chunk);
     let at = 0;
     while (at < data.length) {
       if (this.#open) {
         const end = this.#elementEnd(data, at);
         if (end === -1) break;
-        items.push(this.#element(data, at, end));
+        const item = this.#element(data, at, end);
         this.#open = false;
         this.#next = 'comma';
         at = end;
+        yield item;
         continue;
       }
       const byte = data[at]!;
       if (BLANK[byte] === 1) {
         at++;
       } else if (this.#next === 'element' && (byte !== CLOSE_BRACKET || !this.#first)) {
-        this.#begin(byte);
+        const known = this.#objects.read(data, at, data.length);
+        if (known !== null && this.#objects.end - at <= this.#maxRecordBytes) {
+          at = this.#objects.end;
+          this.#next = 'comma';
+          yield new SourceRecord(known, this.#position());
+        } else {
+          this.#begin(byte);
+        }
       } else {
         at += this.#between(byte);
       }
     }
     this.#keep(data, Math.min(at, data.length));
-    return items;
   }
 
   /** The array's own brackets and commas; gives their length. */
@@ -179,13 +184,10 @@ export class JsonArrayParser implements RecordParser<unknown> {
   }
 
   #element(data: Buffer, start: number, end: number): SourceItem<unknown> {
-    const position = { source: this.#source, row: this.#row + 1, byte: -1 };
     const skipped = this.#skipping || end - start > this.#maxRecordBytes;
     this.#skipping = false;
-    if (skipped || this.#deepest > MAX_DEPTH) {
-      this.#row++;
-      return skipped ? tooLarge(position, this.#maxRecordBytes) : tooDeep(position);
-    }
+    if (skipped) return tooLarge(this.#position(), this.#maxRecordBytes);
+    if (this.#deepest > MAX_DEPTH) return tooDeep(this.#position());
     let value: unknown;
     try {
       value = JSON.parse(data.toString('utf8', start, end));
@@ -193,14 +195,20 @@ export class JsonArrayParser implements RecordParser<unknown> {
       // The parser's own message is dropped, for it quotes the text.
       throw this.#invalid();
     }
-    this.#row++;
+    const position = this.#position();
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      this.#objects.learn(data, start, end, value);
       return new SourceRecord(value, position);
     }
     return new RejectedRecord(value, position, {
       code: 'not_an_object',
       message: `${where(position)}: the element is ${kindOf(value)}; each element must be an object`,
     });
+  }
+
+  /** Of the next element. */
+  #position(): Position {
+    return { source: this.#source, row: ++this.#row, byte: -1 };
   }
 
   /** Keeps the element that is not whole, or of one over the limit only where it stands. */

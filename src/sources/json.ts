@@ -3,10 +3,17 @@ import { pipeline } from 'node:stream/promises';
 import parser from 'stream-json/parser.js';
 import { MillraceError } from '../core/errors.ts';
 import type { SourceItem } from '../core/record.ts';
-import { defineStage, type Stage } from '../streams/stage.ts';
+import { EachOf } from '../streams/batches.ts';
+import { abortable, defineStage, type Stage } from '../streams/stage.ts';
 import { beginsArray, JsonArrayParser } from './json-array.ts';
 import { JsonElements, type JsonToken } from './json-elements.ts';
-import { accepted, DEFAULT_MAX_RECORD_BYTES, type ParserOptions } from './parser.ts';
+import {
+  accepted,
+  DEFAULT_MAX_RECORD_BYTES,
+  type ParserOptions,
+  type RecordParser,
+  readItems,
+} from './parser.ts';
 import { ReplayedInput } from './replay.ts';
 import { Utf8Check } from './utf8.ts';
 
@@ -27,18 +34,19 @@ export function parseJson<T = unknown>(
   const label = options.source ?? '<stream>';
   const maxRecordBytes = options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES;
   const byTokens = parseTokens<T>({ ...options, source: label, maxRecordBytes });
-  return defineStage(async function* (source, signal) {
-    const input = new ReplayedInput(source);
-    if ((options.path ?? '') !== '' || !(await beginsArray(input))) {
-      yield* byTokens(input, signal === undefined ? {} : { signal });
-      return;
-    }
-    const array = new JsonArrayParser({ source: label, maxRecordBytes });
-    const give = (item: SourceItem<unknown>) =>
-      (options.strict ? accepted(item) : item) as SourceItem<T>;
-    for await (const chunk of input) for (const item of array.push(chunk)) yield give(item);
-    array.flush();
-  });
+  return (source, stageOptions) => {
+    const signal = stageOptions?.signal;
+    const blocks = async function* (): AsyncGenerator<Iterable<SourceItem<T>>, void, undefined> {
+      const input = new ReplayedInput(abortable(source, signal));
+      if ((options.path ?? '') === '' && (await beginsArray(input))) {
+        const array = new JsonArrayParser({ source: label, maxRecordBytes });
+        yield* readItems(input, array as RecordParser<T>, options.strict ?? false);
+        return;
+      }
+      for await (const item of byTokens(input, stageOptions)) yield [item];
+    };
+    return new EachOf(blocks(), signal);
+  };
 }
 
 /**

@@ -1,13 +1,14 @@
 import { RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
-import { LineSplitter, type Lines } from '../streams/lines.ts';
+import { LineSplitter } from '../streams/lines.ts';
 import type { Stage } from '../streams/stage.ts';
 import { bomLength } from './csv-dialect.ts';
+import { JsonObjects } from './json-objects.ts';
 import {
   DEFAULT_MAX_RECORD_BYTES,
   MAX_DEPTH,
   type ParserOptions,
   parserStage,
-  type RecordParser,
+  RecordParser,
   type StartAt,
   tooDeep,
   tooLarge,
@@ -33,16 +34,18 @@ export interface RawLines {
  * `not_an_object` (a value of another kind; it is kept as the record), `record_too_large`. Throws
  * `invalid_encoding`.
  */
-export class NdjsonParser<T = unknown> implements RecordParser<T> {
+export class NdjsonParser<T = unknown> extends RecordParser<T> {
   readonly #source: string;
   readonly #maxRecordBytes: number;
   readonly #utf8: Utf8Check;
   readonly #lines: LineSplitter;
   readonly #raw: RawLines | null;
+  readonly #objects = new JsonObjects();
   #atStart: boolean;
   #row: number;
 
   constructor(options: NdjsonOptions = {}) {
+    super();
     const start = options.startAt ?? { byte: 0, row: 0 };
     this.#source = options.source ?? '<stream>';
     this.#raw = options.raw ?? null;
@@ -57,18 +60,10 @@ export class NdjsonParser<T = unknown> implements RecordParser<T> {
     return { byte: this.#lines.openByte, row: this.#row };
   }
 
-  push(chunk: Uint8Array): SourceItem<T>[] {
-    this.#utf8.push(chunk);
-    return this.#items(this.#lines.push(chunk));
-  }
-
-  flush(): SourceItem<T>[] {
-    this.#utf8.flush();
-    return this.#items(this.#lines.flush());
-  }
-
-  #items(lines: Lines): SourceItem<T>[] {
-    const items: SourceItem<T>[] = [];
+  *read(chunk: Uint8Array | null): Generator<SourceItem<T>> {
+    if (chunk === null) this.#utf8.flush();
+    else this.#utf8.push(chunk);
+    const lines = chunk === null ? this.#lines.flush() : this.#lines.push(chunk);
     for (let i = 0; i < lines.count; i++) {
       let start = lines.bounds[i * 2]!;
       const end = lines.bounds[i * 2 + 1]!;
@@ -80,9 +75,8 @@ export class NdjsonParser<T = unknown> implements RecordParser<T> {
         byte += bom;
       }
       if (end >= 0 && isBlank(lines.data, start, end)) continue;
-      items.push(this.#item(lines.data, start, end, byte));
+      yield this.#item(lines.data, start, end, byte);
     }
-    return items;
   }
 
   #item(data: Buffer, start: number, end: number, byte: number): SourceItem<T> {
@@ -90,6 +84,10 @@ export class NdjsonParser<T = unknown> implements RecordParser<T> {
     if (end < 0) return tooLarge(position, this.#maxRecordBytes);
     const raw = this.#raw?.take(data, start, end) ?? null;
     if (raw !== null) return new SourceRecord(raw as T, position);
+    const known = this.#raw === null ? this.#objects.read(data, start, end) : null;
+    if (known !== null && isBlank(data, this.#objects.end, end)) {
+      return new SourceRecord(known as T, position);
+    }
     const value = parse(data.toString('utf8', start, end));
     if (value === undefined) {
       return new RejectedRecord(null, position, {
@@ -105,7 +103,8 @@ export class NdjsonParser<T = unknown> implements RecordParser<T> {
     }
     // Each level takes two bytes, so that short lines need no look.
     if (end - start > 2 * MAX_DEPTH && isDeeper(value, MAX_DEPTH)) return tooDeep(position);
-    this.#raw?.learn(value);
+    if (this.#raw === null) this.#objects.learn(data, start, end, value);
+    else this.#raw.learn(value);
     return new SourceRecord(value as T, position);
   }
 }

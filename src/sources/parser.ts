@@ -1,6 +1,7 @@
 import { MillraceError } from '../core/errors.ts';
 import { type Position, RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
-import { defineStage, type Stage } from '../streams/stage.ts';
+import { EachOf } from '../streams/batches.ts';
+import { abortable, type Stage } from '../streams/stage.ts';
 
 /** Bytes that one record may have unless told otherwise: well above what one request may hold. */
 export const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024; // 16 MiB
@@ -32,13 +33,25 @@ export interface StartAt {
  * A parser without any input or output: chunks of bytes in, records out. Bytes are UTF-8; others
  * throw a MillraceError `invalid_encoding` that names the offset.
  */
-export interface RecordParser<T> {
-  /** The records that end in this chunk. */
-  push(chunk: Uint8Array): SourceItem<T>[];
+export abstract class RecordParser<T> {
+  /**
+   * The records that end in this chunk, or for null, the end of the input, those still open. Each is
+   * made when it is asked for, so that no more of them live than are in use; take all before the
+   * next call, with the chunk unchanged until then.
+   */
+  abstract read(chunk: Uint8Array | null): Iterable<SourceItem<T>>;
+  /** Where reading can go on behind all that was read, or null when it cannot. */
+  abstract readonly boundary: StartAt | null;
+
+  /** The records that end in this chunk, all at once. */
+  push(chunk: Uint8Array): SourceItem<T>[] {
+    return [...this.read(chunk)];
+  }
+
   /** The end of the input: the records that were still open. */
-  flush(): SourceItem<T>[];
-  /** Where reading can go on behind the records given out so far, or null when it cannot. */
-  readonly boundary: StartAt | null;
+  flush(): SourceItem<T>[] {
+    return [...this.read(null)];
+  }
 }
 
 /** A parser as a stage. Strings are taken as UTF-8. */
@@ -46,14 +59,27 @@ export function parserStage<T>(
   make: () => RecordParser<T>,
   strict: boolean,
 ): Stage<Uint8Array, SourceItem<T>> {
-  return defineStage(async function* (source: AsyncIterable<Uint8Array | string>) {
-    const parser = make();
-    for await (const chunk of source) {
-      const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
-      for (const item of parser.push(bytes)) yield strict ? accepted(item) : item;
-    }
-    for (const item of parser.flush()) yield strict ? accepted(item) : item;
-  });
+  return (source, options) => {
+    const chunks: AsyncIterable<Uint8Array | string> = abortable(source, options?.signal);
+    return new EachOf(readItems(chunks, make(), strict), options?.signal);
+  };
+}
+
+/** The records of each chunk, which are made as they are taken; throws at a rejected one if `strict`. */
+export async function* readItems<T>(
+  chunks: AsyncIterable<Uint8Array | string>,
+  parser: RecordParser<T>,
+  strict: boolean,
+): AsyncGenerator<Iterable<SourceItem<T>>, void, undefined> {
+  const given = (items: Iterable<SourceItem<T>>) => (strict ? allAccepted(items) : items);
+  for await (const chunk of chunks) {
+    yield given(parser.read(typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk));
+  }
+  yield given(parser.read(null));
+}
+
+function* allAccepted<T>(items: Iterable<SourceItem<T>>): Generator<SourceItem<T>> {
+  for (const item of items) yield accepted(item);
 }
 
 /** The item; throws its error when it is a rejected record. */

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { UsageError } from '../core/errors.ts';
 import type { SourceItem } from '../core/record.ts';
+import { EachOf } from '../streams/batches.ts';
 import { readBlocks } from '../streams/blocks.ts';
 import { abortable } from '../streams/stage.ts';
 import { BatchFileParser } from './batch-file.ts';
@@ -11,7 +12,7 @@ import { readIterable } from './iterable.ts';
 import { parseJson } from './json.ts';
 import { beginsArray, JsonArrayParser } from './json-array.ts';
 import { NdjsonParser } from './ndjson.ts';
-import { accepted, type RecordParser, type StartAt } from './parser.ts';
+import { type RecordParser, readItems, type StartAt } from './parser.ts';
 import { Arena } from './raw/arena.ts';
 import { CsvJson } from './raw/csv-json.ts';
 import { NdjsonJson } from './raw/ndjson-json.ts';
@@ -57,63 +58,73 @@ export async function* readPartition(
   range: SourceRange = WHOLE_SOURCE,
   options: ReadOptions = {},
 ): AsyncGenerator<SourceBatch, void, undefined> {
+  const { blocks, next } = beginReading(source, range, options);
+  for await (const block of blocks) {
+    const items = [...block];
+    if (items.length > 0) yield { items, next: next() };
+  }
+}
+
+interface Reading {
+  /** The records of one block of input after another, each made when it is taken. */
+  readonly blocks: AsyncIterable<Iterable<SourceItem<unknown>>>;
+  /** Where reading can go on behind the last block, or null when the source cannot be jumped into. */
+  next(): StartAt | null;
+}
+
+function beginReading(
+  source: SourceDescription,
+  range: SourceRange,
+  options: ReadOptions,
+): Reading {
   const { signal } = options;
   const start = Math.max(range.start, source.start);
   if (!source.seekable && (start > 0 || range.end !== null)) {
     throw new UsageError(`${source.label} can only be read as a whole`);
   }
   if (source.format === 'json') {
-    yield* readDocument(source, options);
-    return;
+    return { blocks: documentBlocks(source, options), next: () => null };
   }
   const raw = rawReader(source, options.rawFields);
   const parser = parserOf(source, { byte: start, row: range.row }, raw);
-  const batch = (items: SourceItem<unknown>[]): SourceBatch => {
-    if (source.strict) items.forEach(accepted);
-    return { items, next: source.seekable ? parser.boundary : null };
-  };
   const bytes =
     source.seekable && source.path !== null
       ? readBlocks(source.path, { start, end: range.end, signal })
       : abortable(unpackedBytes(source, rawBytes(source, options.input), signal), signal);
-  for await (const block of bytes) {
-    raw.arena?.reset();
-    const items = parser.push(block);
-    if (items.length > 0) yield batch(items);
-  }
-  raw.arena?.reset();
-  const items = parser.flush();
-  if (items.length > 0) yield batch(items);
+  const chunks = raw.arena === undefined ? bytes : resetting(raw.arena, bytes);
+  return {
+    blocks: readItems(chunks, parser, source.strict),
+    next: () => (source.seekable ? parser.boundary : null),
+  };
 }
 
-/** A JSON document, whose records come one by one, in batches. */
-async function* readDocument(
+/** Frees the arena before each block and before the end. */
+async function* resetting<T>(
+  arena: Arena,
+  blocks: AsyncIterable<T>,
+): AsyncGenerator<T, void, undefined> {
+  for await (const block of blocks) {
+    arena.reset();
+    yield block;
+  }
+  arena.reset();
+}
+
+async function* documentBlocks(
   source: SourceDescription,
   options: ReadOptions,
-): AsyncGenerator<SourceBatch, void, undefined> {
-  const parse = parseJson({
-    source: source.label,
-    strict: source.strict,
-    maxRecordBytes: source.maxRecordBytes,
-    path: source.jsonPath ?? '',
-  });
+): AsyncGenerator<Iterable<SourceItem<unknown>>, void, undefined> {
+  const common = { source: source.label, maxRecordBytes: source.maxRecordBytes };
   const { signal } = options;
   const bytes = unpackedBytes(source, rawBytes(source, options.input), signal);
   const input = new ReplayedInput(bytes);
-  if (source.jsonPath !== null || !(await beginsArray(input))) {
-    yield* readIterable(parse(input, signal === undefined ? {} : { signal }), { signal });
+  if (source.jsonPath === null && (await beginsArray(input))) {
+    yield* readItems(abortable(input, signal), new JsonArrayParser(common), source.strict);
     return;
   }
-  const array = new JsonArrayParser({
-    source: source.label,
-    maxRecordBytes: source.maxRecordBytes,
-  });
-  for await (const block of abortable(input, signal)) {
-    const items = array.push(block);
-    if (source.strict) items.forEach(accepted);
-    if (items.length > 0) yield { items, next: null };
-  }
-  array.flush();
+  const parse = parseJson({ ...common, strict: source.strict, path: source.jsonPath ?? '' });
+  const records = parse(input, signal === undefined ? {} : { signal });
+  for await (const { items } of readIterable(records, { signal })) yield items;
 }
 
 /** Where reading can go on behind item `index` of the batch, or null when it cannot. */
@@ -124,17 +135,20 @@ export function resumePoint(batch: SourceBatch, index: number): StartAt | null {
 }
 
 /** The records of a file by its name (`-` for standard input), one by one. */
-export async function* openSource<T = unknown>(
+export function openSource<T = unknown>(
   source: string | SourceDescription,
   options: SourceOptions & ReadOptions = {},
-): AsyncGenerator<SourceItem<T>, void, undefined> {
+): AsyncIterableIterator<SourceItem<T>> {
+  return new EachOf(openBlocks<T>(source, options), options.signal);
+}
+
+async function* openBlocks<T>(
+  source: string | SourceDescription,
+  options: SourceOptions & ReadOptions,
+): AsyncGenerator<Iterable<SourceItem<T>>, void, undefined> {
   const described = typeof source === 'string' ? await describeSource(source, options) : source;
-  for await (const batch of readPartition(described, WHOLE_SOURCE, options)) {
-    for (const item of batch.items) {
-      options.signal?.throwIfAborted();
-      yield item as SourceItem<T>;
-    }
-  }
+  const { blocks } = beginReading(described, WHOLE_SOURCE, options);
+  yield* blocks as AsyncIterable<Iterable<SourceItem<T>>>;
 }
 
 function rawBytes(

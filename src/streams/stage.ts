@@ -23,13 +23,20 @@ export function defineStage<In, Out>(
 }
 
 /** The same items; throws the signal's reason before the next one once the signal is aborted. */
-export async function* abortable<T>(
+export function abortable<T>(
   source: AsyncIterable<T>,
   signal: AbortSignal | undefined,
+): AsyncIterable<T> {
+  return signal === undefined ? source : untilAborted(source, signal);
+}
+
+async function* untilAborted<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal,
 ): AsyncGenerator<T, void, undefined> {
-  signal?.throwIfAborted();
+  signal.throwIfAborted();
   for await (const item of source) {
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     yield item;
   }
 }
