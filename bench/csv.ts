@@ -4,9 +4,7 @@ import { compiled } from './lib/build.ts';
 import { dataFile } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
 import { type Answer, ask } from './lib/harness.ts';
-import { RecordSum } from './lib/sum.ts';
-
-type Row = Record<string, string>;
+import { RecordSum, type TextRecord } from './lib/sum.ts';
 
 const BLOCK = { highWaterMark: 256 * 1024 };
 
@@ -22,7 +20,7 @@ await ask({
         const { openSource } =
           await compiled<typeof import('../src/sources/read.ts')>('sources/read');
         const sum = new RecordSum();
-        for await (const { record } of openSource<Row>(path)) sum.add(record as Row);
+        for await (const { record } of openSource<TextRecord>(path)) sum.add(record as TextRecord);
         return sum.answer;
       },
     },
@@ -32,8 +30,8 @@ await ask({
       async run({ path }) {
         const { parseCsv } = await compiled<typeof import('../src/sources/csv.ts')>('sources/csv');
         const sum = new RecordSum();
-        for await (const { record } of parseCsv<Row>()(createReadStream(path, BLOCK))) {
-          sum.add(record as Row);
+        for await (const { record } of parseCsv<TextRecord>()(createReadStream(path, BLOCK))) {
+          sum.add(record as TextRecord);
         }
         return sum.answer;
       },
@@ -63,7 +61,7 @@ await ask({
           if (parser === undefined) {
             parser = initParser(inferSchema(text));
           }
-          parser.chunk(text, parser.stringObjs, (row: Row) => sum.add(row));
+          parser.chunk(text, parser.stringObjs, (row: TextRecord) => sum.add(row));
         }
         parser!.end();
         return sum.answer;
@@ -79,7 +77,7 @@ await ask({
           papa.parse(stream, {
             header: true,
             skipEmptyLines: true,
-            step: ({ data }: { data: Row }) => sum.add(data),
+            step: ({ data }: { data: TextRecord }) => sum.add(data),
             complete: () => resolve(sum.answer),
             error: reject,
           });
@@ -92,7 +90,8 @@ await ask({
       async run({ path }) {
         const { default: csv } = await import('csv-parser');
         const sum = new RecordSum();
-        for await (const row of createReadStream(path, BLOCK).pipe(csv())) sum.add(row as Row);
+        for await (const row of createReadStream(path, BLOCK).pipe(csv()))
+          sum.add(row as TextRecord);
         return sum.answer;
       },
     },
@@ -102,7 +101,7 @@ await ask({
         const { parse } = await import('csv-parse');
         const sum = new RecordSum();
         const rows = createReadStream(path, BLOCK).pipe(parse({ columns: true, bom: true }));
-        for await (const row of rows) sum.add(row as Row);
+        for await (const row of rows) sum.add(row as TextRecord);
         return sum.answer;
       },
     },
@@ -113,7 +112,7 @@ await ask({
         const { parse } = await import('fast-csv');
         const sum = new RecordSum();
         const rows = createReadStream(path, BLOCK).pipe(parse({ headers: true }));
-        for await (const row of rows) sum.add(row as Row);
+        for await (const row of rows) sum.add(row as TextRecord);
         return sum.answer;
       },
     },
