@@ -2,20 +2,28 @@ import { refuseOutputOverSource } from '../jobs/place.ts';
 import { openRequest } from '../jobs/request.ts';
 import { checkFields } from '../requests/check-fields.ts';
 import type { RequestDefinition } from '../requests/definition.ts';
+import { schemaDoubts } from '../requests/schema.ts';
 import { createSink } from '../sinks/create-sink.ts';
 import { describeSource, type SourceOptions } from '../sources/describe.ts';
 import { expandGlobs } from '../sources/globs.ts';
 
+export interface Preflight {
+  /** The sources' paths. */
+  readonly source: string[];
+  /** What may go wrong, in words for the user. */
+  readonly doubts: readonly string[];
+}
+
 /**
  * Finds what can be found wrong before a job directory is made: files that are not there, a prompt
- * that names a column which a CSV lacks, an output that cannot be written. Gives the sources' paths.
+ * that names a column which a CSV lacks, an output that cannot be written.
  */
 export async function preflight(
   patterns: readonly string[],
   options: SourceOptions,
   definition: RequestDefinition,
   out: string | null,
-): Promise<string[]> {
+): Promise<Preflight> {
   if (out !== null) await createSink(out).abort();
   const paths = await expandGlobs(patterns);
   refuseOutputOverSource(out, paths);
@@ -24,5 +32,6 @@ export async function preflight(
     const { columns, label } = await describeSource(path, options);
     if (columns !== null) checkFields(builder.fields, columns, label);
   }
-  return paths;
+  const schema = 'schema' in definition ? definition.schema : undefined;
+  return { source: paths, doubts: schema === undefined ? [] : schemaDoubts(schema) };
 }

@@ -2,7 +2,7 @@ import { UsageError } from '../core/errors.ts';
 import type { Endpoint } from '../core/request.ts';
 import { isObject, type JsonObject } from './json.ts';
 import { compileJsonSchema } from './json-schema.ts';
-import { checkStrict } from './strict-schema.ts';
+import { azureDoubts, checkStrict } from './strict-schema.ts';
 
 /** What a schema is called when it has no title. */
 const DEFAULT_NAME = 'answer';
@@ -58,6 +58,12 @@ interface NamedSchema extends JsonObject {
   name: string;
   strict: boolean;
   schema: JsonObject;
+}
+
+/** What Azure may refuse of a schema that is good otherwise, in words for the user. */
+export function schemaDoubts(given: JsonObject): string[] {
+  const { strict, schema } = named(given);
+  return strict ? azureDoubts(checkStrict(schema)) : [];
 }
 
 /** The JSON Schema itself, of whatever is taken as a schema. */

@@ -2,10 +2,12 @@ import { UsageError } from '../core/errors.ts';
 import { isObject } from './json.ts';
 
 // What strict structured outputs take of JSON Schema, by OpenAI's guide of late 2026. Azure's guide
-// says that it takes the same, and gives some lower numbers (5 levels, 100 properties).
+// says that it takes the same, and gives lower numbers for some: they are told, not enforced.
 
 const MAX_LEVELS = 10;
+const AZURE_LEVELS = 5;
 const MAX_PROPERTIES = 5000;
+const AZURE_PROPERTIES = 100;
 const MAX_ENUM_VALUES = 1000;
 /** Characters of all names of properties and definitions, enum values and constants. */
 const MAX_NAME_CHARACTERS = 120_000;
@@ -40,20 +42,40 @@ const REFUSED_KEYWORDS = [
 /** One of them tells what a value may be. */
 const TYPE_KEYWORDS = ['type', 'anyOf', '$ref', 'enum', 'const'];
 
+/** How large a schema is, where the services' guides differ. */
+export interface SchemaSize {
+  /** Of objects in objects. */
+  readonly levels: number;
+  readonly properties: number;
+}
+
+/** Where a schema that OpenAI takes is larger than Azure's guide says, in words for the user. */
+export function azureDoubts({ levels, properties }: SchemaSize): string[] {
+  const doubts: string[] = [];
+  const doubt = (count: number, what: string, limit: number) => {
+    if (count <= limit) return;
+    doubts.push(`the schema has ${count} ${what}; Azure's guide says that it takes ${limit}`);
+  };
+  doubt(levels, 'levels of objects', AZURE_LEVELS);
+  doubt(properties, 'properties', AZURE_PROPERTIES);
+  return doubts;
+}
+
 /** Throws a UsageError for what strict mode refuses, with its path in the schema. */
-export function checkStrict(schema: unknown): void {
+export function checkStrict(schema: unknown): SchemaSize {
   if (!isObject(schema) || schema.type !== 'object') {
     throw new UsageError('the schema must be of type "object" at its root: strict mode wants it');
   }
   if (schema.anyOf !== undefined) {
     throw new UsageError('the schema must not have "anyOf" at its root: strict mode refuses it');
   }
-  new StrictCheck(schema).all();
+  return new StrictCheck(schema).all();
 }
 
 class StrictCheck {
   readonly #root: Record<string, unknown>;
   #properties = 0;
+  #levels = 0;
   #enumValues = 0;
   #nameCharacters = 0;
 
@@ -61,11 +83,12 @@ class StrictCheck {
     this.#root = root;
   }
 
-  all(): void {
+  all(): SchemaSize {
     this.#schema(this.#root, '#', 0);
     most('properties', this.#properties, MAX_PROPERTIES);
     most('enum values', this.#enumValues, MAX_ENUM_VALUES);
     most('characters of names and values', this.#nameCharacters, MAX_NAME_CHARACTERS);
+    return { levels: this.#levels, properties: this.#properties };
   }
 
   #schema(schema: unknown, where: string, outerLevel: number): void {
@@ -78,6 +101,7 @@ class StrictCheck {
     let level = outerLevel;
     if (typesOf(schema).includes('object') || isObject(schema.properties)) {
       level++;
+      this.#levels = Math.max(this.#levels, level);
       if (level > MAX_LEVELS) refuse(where, `lies deeper than ${MAX_LEVELS} levels of objects`);
       this.#object(schema, where, level);
     }

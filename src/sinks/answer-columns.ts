@@ -11,7 +11,7 @@ export const ANSWER_COLUMNS = [
 ] as const;
 
 export type AnswerValues = readonly [
-  content: string | null,
+  content: string | readonly unknown[] | null,
   finishReason: string | null,
   status: string,
   error: string | null,
@@ -22,7 +22,7 @@ export type AnswerValues = readonly [
 /**
  * The values for ANSWER_COLUMNS. `content` is the text of the first choice (its tool calls or its
  * refusal as they are when there is no text), of all output_text parts of a response, or the
- * embedding as JSON; `error` is `code: message`.
+ * embedding's vector; `error` is `code: message`.
  */
 export function answerValues(row: ResultRow): AnswerValues {
   const body = asObject(row.response?.body);
@@ -91,10 +91,10 @@ function dimensionsOf(body: JsonObject | undefined): number | null {
   return typeof first === 'string' ? Buffer.byteLength(first, 'base64') / 4 : null;
 }
 
-function contentOf(body: JsonObject): string | null {
+function contentOf(body: JsonObject): string | readonly unknown[] | null {
   if (Array.isArray(body.choices)) return choiceText(asObject(body.choices[0]));
   if (Array.isArray(body.output)) return outputText(body);
-  if (Array.isArray(body.data)) return embeddingText(body.data);
+  if (Array.isArray(body.data)) return vectorOf(body.data);
   return null;
 }
 
@@ -124,10 +124,13 @@ function partsText(parts: readonly unknown[], type: string): string {
 }
 
 /** One input gives one vector; several give an array of vectors. */
-function embeddingText(data: readonly unknown[]): string | null {
+function vectorOf(data: readonly unknown[]): string | readonly unknown[] | null {
   const vectors = data.map((item) => asObject(item)?.embedding);
   if (vectors.length === 0 || vectors.includes(undefined)) return null;
-  return JSON.stringify(vectors.length === 1 ? vectors[0] : vectors);
+  const [first] = vectors;
+  return vectors.length === 1 && (typeof first === 'string' || Array.isArray(first))
+    ? first
+    : vectors;
 }
 
 function finishReasonOf(body: JsonObject): string | null {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { UsageError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/requests/json.ts';
 import { compileJsonSchema } from '../../src/requests/json-schema.ts';
-import { schemaParameter } from '../../src/requests/schema.ts';
+import { schemaDoubts, schemaParameter } from '../../src/requests/schema.ts';
 import { plainSchema } from '../../src/requests/standard-schema.ts';
 
 const chat = '/chat/completions';
@@ -87,6 +87,16 @@ describe('strict mode refuses, with the path', () => {
     expect(() => schemaParameter(chat, schema as JsonObject)).toThrow(UsageError);
     expect(() => schemaParameter(chat, schema as JsonObject)).toThrow(path);
   });
+});
+
+test('what is above the numbers of Azure is told', () => {
+  expect(schemaDoubts(nested(5))).toEqual([]);
+  expect(schemaDoubts(nested(6))).toEqual([
+    "the schema has 6 levels of objects; Azure's guide says that it takes 5",
+  ]);
+  const wide = object(Object.fromEntries(values(101, 4).map((name) => [name, text])));
+  expect(schemaDoubts(wide)).toHaveLength(1);
+  expect(schemaDoubts({ name: 'x', strict: false, schema: { type: 'object' } })).toEqual([]);
 });
 
 test('a format of the service is taken as it is; one that is not strict need not be', () => {

@@ -53,11 +53,12 @@ describe('answerValues', () => {
     expect(valuesOf(incomplete)[1]).toBe('max_tokens');
   });
 
-  test('takes vectors as JSON', () => {
-    expect(valuesOf({ data: [{ embedding: [1, 2.5] }] })[0]).toBe('[1,2.5]');
-    expect(valuesOf({ data: [{ embedding: 'AAAA' }, { embedding: 'BBBB' }] })[0]).toBe(
-      '["AAAA","BBBB"]',
-    );
+  test('takes vectors as arrays', () => {
+    expect(valuesOf({ data: [{ embedding: [1, 2.5] }] })[0]).toEqual([1, 2.5]);
+    expect(valuesOf({ data: [{ embedding: 'AAAA' }, { embedding: 'BBBB' }] })[0]).toEqual([
+      'AAAA',
+      'BBBB',
+    ]);
   });
 
   test.each([[null], ['text'], [[]], [{ choices: [] }], [{ output: [] }], [{ data: [] }]])(

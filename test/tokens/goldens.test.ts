@@ -19,6 +19,12 @@ describe('chat messages', () => {
     expect(await chat('gpt-4o', { messages: [system, { role: 'user', content }] })).toBe(tokens);
   });
 
+  it('counts an answer as the service billed it', async () => {
+    const answer =
+      'Microsoft was founded on April 4, 1975, by Bill Gates and Paul Allen in Albuquerque, New Mexico.';
+    expect((await createTokenCounter('gpt-4o')).countText(answer)).toBe(24);
+  });
+
   // The message set of the OpenAI cookbook, whose counts equal the service's own usage.
   const named = (name: string, content: string) => ({ role: 'system', name, content });
   const cookbook = [

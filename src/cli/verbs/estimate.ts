@@ -48,7 +48,8 @@ async function estimate(sources: readonly string[], flags: EstimateFlags): Promi
     import('../interrupt.ts'),
     import('../screen/plan.ts'),
   ]);
-  const source = await preflight(sources, options, definition, null);
+  const { source, doubts } = await preflight(sources, options, definition, null);
+  for (const doubt of doubts) process.stderr.write(`note: ${doubt}\n`);
   const made = await interruptible((signal) =>
     estimateJob({
       source,

@@ -48,8 +48,9 @@ async function prepare(sources: readonly string[], flags: PrepareFlags): Promise
     import('../shard-share.ts'),
     import('../screen/plan.ts'),
   ]);
-  const source = await preflight(sources, options, definition, null);
+  const { source, doubts } = await preflight(sources, options, definition, null);
   return withJob(flags.job, async ({ job, signal, progress }) => {
+    for (const doubt of doubts) progress.note(`note: ${doubt}`);
     const plan = await prepareJob(job, {
       source,
       sourceOptions: options,

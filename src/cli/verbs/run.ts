@@ -46,7 +46,7 @@ async function run(sources: readonly string[], flags: RunFlags): Promise<number>
   const { recall } = await import('../memory.ts');
   const out = outputOf(flags, await recall(flags.job));
   const { preflight } = await import('../preflight.ts');
-  const source = await preflight(sources, options, definition, out);
+  const { source, doubts } = await preflight(sources, options, definition, out);
   const [{ withSession }, { settingsOf }, { conclude }, { runBatchJob }] = await Promise.all([
     import('../session.ts'),
     import('../service.ts'),
@@ -54,7 +54,8 @@ async function run(sources: readonly string[], flags: RunFlags): Promise<number>
     import('../../jobs/run.ts'),
   ]);
   return withSession({ ...flags, out }, { mode: 'create' }, async (session) => {
-    const { job, service, signal, wish } = session;
+    const { job, service, signal, wish, progress } = session;
+    for (const doubt of doubts) progress.note(`note: ${doubt}`);
     await runBatchJob({
       job,
       source,
