@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { errorCode } from '../core/errors.ts';
 import type { JobState } from '../core/job.ts';
 import type { Reader } from '../core/store.ts';
 import type { Job } from '../jobs/job.ts';
@@ -67,7 +68,13 @@ export async function withSession(
   const { openJob, withJobStore } = await import('../jobs/job.ts');
   const isNew = options.mode === 'create' && !existsSync(join(path, 'job.db'));
   if (isNew) refuseForeignFiles(path, 'begin');
-  const known = isNew ? null : await withJobStore(path, (store) => store.read(readKnown));
+  const known = isNew
+    ? null
+    : await withJobStore(path, (store) => store.read(readKnown)).catch((error) => {
+        // A process that died while it made the directory left a store without a job.
+        if (options.mode === 'create' && errorCode(error) === 'no_job') return null;
+        throw error;
+      });
   const wish = wishOf(flags, await recall(path));
   options.check?.(wish);
   refuseOutputOverSource(wish.out, known?.sources ?? []);

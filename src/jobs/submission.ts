@@ -143,6 +143,8 @@ export async function begin(tx: Transaction, context: Context): Promise<void> {
 }
 
 async function reached(job: Job, context: Context, goal: Goal): Promise<boolean> {
+  // Asked before the row is read: a preparation that ends in between has changed the row.
+  const unprepared = job.active.preparing === 0;
   const row = await job.store.read(jobRow);
   if (row.cancelRequested && row.state !== 'cancelling' && row.state !== 'cancelled') {
     await job.store.transaction((tx) => startCancelling(tx, context));
@@ -155,7 +157,7 @@ async function reached(job: Job, context: Context, goal: Goal): Promise<boolean>
     if (open.length > 0) return false;
     throw new MillraceError('paused', row.pause ?? 'the job is paused', { retryable: true });
   }
-  if (row.state === 'preparing' && job.active.preparing === 0) {
+  if (row.state === 'preparing' && unprepared && job.active.preparing === 0) {
     throw new MillraceError(
       'preparation_incomplete',
       'the job is not prepared to its end and nobody is preparing it: give its sources again',

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -102,4 +102,17 @@ it('takes over at once from a process that was killed', async () => {
   await running.kill();
   expect((await resume('killed').ended).code).toBe(EXIT_ROWS);
   await expectWhole('killed');
+});
+
+it('begins anew where a process died while it made the job', async () => {
+  const path = join(directory, 'begun.job');
+  await mkdir(path);
+  await writeFile(join(path, 'job.db'), '');
+  for (const verb of ['status', 'resume']) {
+    const { code, stderr } = await millrace([verb, '--job', path], emulator.env()).ended;
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/holds no job yet/);
+  }
+  expect((await start('begun').ended).code).toBe(EXIT_ROWS);
+  await expectWhole('begun');
 });

@@ -95,10 +95,16 @@ export function migrate(database: DatabaseSync, path: string): void {
   }
 }
 
-/** For readers, which may not migrate: the database must be of exactly this release's version. */
+/** For readers, which may not migrate: there must be a job, and not of a newer release. */
 export function requireVersion(database: DatabaseSync, path: string): void {
   const version = schemaVersion(database);
   if (version > SCHEMA_VERSION) throw newer(path, version);
+  if (version > 0) return;
+  throw new MillraceError(
+    'no_job',
+    `${path} holds no job yet: whoever began to make it has ended, or is still at it; give the ` +
+      'command that begins the job again',
+  );
 }
 
 function schemaVersion(database: DatabaseSync): number {
