@@ -21,6 +21,10 @@ export interface Azurite extends AsyncDisposable {
   container(name: string): Promise<ContainerClient>;
 }
 
+/** Where a proxy is set, this machine is not reached by it. */
+export const NO_PROXY = { NO_PROXY: [process.env.NO_PROXY, '127.0.0.1'].filter(Boolean).join(',') };
+Object.assign(process.env, NO_PROXY);
+
 /** Starts Azurite on a free port, its data in a temporary directory. */
 export async function startAzurite(): Promise<Azurite> {
   const data = await mkdtemp(join(tmpdir(), 'millrace-azurite-'));

@@ -1,13 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ContainerSASPermissions } from '@azure/storage-blob';
+import { type ContainerClient, ContainerSASPermissions } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Failpoint } from '../../src/core/failpoints.ts';
 import { EMULATOR_KEY } from '../../src/emulator/index.ts';
 import { type Done, millrace, ndjson, workplace } from '../cli/command.ts';
 import { EmulatorProcess } from '../reliability/processes.ts';
-import { ACCOUNT_KEY, type Azurite, namesIn, startAzurite } from './azurite.ts';
+import { ACCOUNT_KEY, type Azurite, NO_PROXY, namesIn, startAzurite } from './azurite.ts';
 
 const ROWS = 30;
 const SHARDS = 3;
@@ -38,6 +38,7 @@ function env(more: Readonly<Record<string, string>> = {}): Record<string, string
     AZURE_OPENAI_ENDPOINT: emulator.url,
     AZURE_OPENAI_API_KEY: EMULATOR_KEY,
     AZURE_STORAGE_CONNECTION_STRING: azurite.connectionString,
+    ...NO_PROXY,
     ...more,
   };
 }
@@ -110,6 +111,9 @@ describe('millrace run --blob-container', () => {
     const { run, resume } = jobIn('moved');
     const dead = await run({ MILLRACE_FAILPOINT: 'create.after@1' });
     expect(dead.code).toBeNull();
+    const list = ['files', 'list', '--json', '--blob-container', `${azurite.url}/moved`];
+    const { stdout } = await millrace(list, { env: env() });
+    expect(stdout.trim().split('\n')).toHaveLength(await countOf(container));
     const bare = await resume([]);
     expect(bare.code).toBe(1);
     expect(bare.stderr).toContain(`add --blob-container ${azurite.url}/moved`);
@@ -144,10 +148,18 @@ describe('millrace run --blob-container', () => {
     });
     expect(forged).toContain('shared access signature needs');
     expect(forged).not.toContain('canary');
+    const proxy = { HTTPS_PROXY: 'http://127.0.0.1:1' };
+    expect(await say(container, { ...proxy, NO_PROXY: 'localhost' })).toContain('to NO_PROXY');
     expect(await say([...container, '--service', 'local'])).toContain('cannot stand together');
     expect(await say(container)).toMatch(/ContainerNotFound.*make the container first/);
   });
 });
+
+/** Inputs of ours in a container. */
+async function countOf(container: ContainerClient): Promise<number> {
+  const names = await namesIn(container);
+  return names.filter((name) => name.endsWith('.jsonl') && !name.includes('/')).length;
+}
 
 /** Everything in a folder as one text. */
 function contentsOf(folder: string): string {

@@ -36,6 +36,7 @@ export async function openContainer(
   access: BlobAccess,
 ): Promise<ContainerClient> {
   const storage = await loadStorage();
+  refuseProxy(place.account);
   const options: StoragePipelineOptions = { retryOptions: { maxTries: 1 } };
   const address = `${place.account}/${place.container}`;
   if ('credential' in access) {
@@ -54,6 +55,22 @@ export async function openContainer(
     );
   }
   return account.getContainerClient(place.container);
+}
+
+/**
+ * The package sends by a proxy whatever NO_PROXY does not name: what goes to this machine in plain
+ * text must not be seen by one.
+ */
+function refuseProxy(account: string, env: NodeJS.ProcessEnv = process.env): void {
+  const { protocol, hostname } = new URL(account);
+  const set = (name: string) => env[name] || env[name.toLowerCase()];
+  if (protocol !== 'http:' || !(set('HTTPS_PROXY') || set('ALL_PROXY') || set('HTTP_PROXY')))
+    return;
+  const excepted = (set('NO_PROXY') ?? '').split(',').map((pattern) => pattern.trim());
+  if (excepted.includes(hostname)) return;
+  throw new UsageError(
+    `a proxy is set, and would see what goes to ${account} in plain text: add ${hostname} to NO_PROXY`,
+  );
 }
 
 function accountOf(storage: Storage, connectionString: string, options: StoragePipelineOptions) {
