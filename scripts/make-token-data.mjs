@@ -8,13 +8,6 @@ import { get_encoding } from 'tiktoken';
 const require = createRequire(import.meta.url);
 const out = (name) => fileURLToPath(new URL(`../src/tokens/data/${name}`, import.meta.url));
 
-for (const name of ['o200k_base', 'cl100k_base']) {
-  const tokens = readRanks(name);
-  writeFileSync(out(`${name}.bin`), packMerges(tokens));
-  writeFileSync(out(`${name}-order.bin`), packOrder(tokens));
-}
-writeFileSync(out('classes.bin'), packClasses(classify()));
-
 /** The tokens of a rank file, by rank, each as a latin1 string of its bytes. */
 function readRanks(name) {
   const path = require.resolve(`gpt-tokenizer/data/${name}.tiktoken`);
@@ -67,16 +60,75 @@ function halves(bytes, rank, ranks) {
   return parts.map((part) => ranks.get(part));
 }
 
-/** All ranks in the order of their bytes: the low 16 bits, little endian, then bits 16 and 17, four a byte. */
-function packOrder(tokens) {
-  const order = tokens.map((bytes, rank) => [bytes, rank]);
-  order.sort(([a], [b]) => (a < b ? -1 : 1));
-  const file = Buffer.alloc(2 * order.length + Math.ceil(order.length / 4));
-  order.forEach(([, rank], i) => {
-    file.writeUInt16LE(rank & 0xffff, 2 * i);
-    file[2 * order.length + (i >> 2)] |= (rank >> 16) << (2 * (i & 3));
+/**
+ * Every token as a path of bytes through cells, as src/tokens/trie.ts reads them: two little-endian
+ * i32 a cell, the byte and where its children begin; then the token or -1.
+ */
+function packTrie(tokens) {
+  const root = { children: new Map(), token: -1 };
+  tokens.forEach((bytes, rank) => {
+    let node = root;
+    for (const char of bytes) {
+      const byte = char.charCodeAt(0);
+      if (!node.children.has(byte)) node.children.set(byte, { children: new Map(), token: -1 });
+      node = node.children.get(byte);
+    }
+    node.token = rank;
   });
-  return file;
+  const cells = new Cells();
+  cells.place(root, 0);
+  return cells.pack();
+}
+
+class Cells {
+  /** By place: the first free place from there on, as far as is known. */
+  #free = [];
+  #nodes = [];
+  #begins = new Set();
+
+  /** Places the children of a node side by side by their bytes, as near behind it as they fit. */
+  place(node, at) {
+    const bytes = [...node.children.keys()].sort((a, b) => a - b);
+    if (bytes.length === 0) return;
+    let begin = 0;
+    for (let to = this.#nextFree(at); ; to = this.#nextFree(to + 1)) {
+      begin = to - bytes[0];
+      // No two nodes begin at one place: so a child's byte alone tells whose child it is.
+      if (begin < 0 || this.#begins.has(begin)) continue;
+      if (bytes.every((byte) => this.#nodes[begin + byte] === undefined)) break;
+    }
+    this.#begins.add(begin);
+    node.begin = begin;
+    for (const byte of bytes) {
+      this.#nodes[begin + byte] = { byte, node: node.children.get(byte) };
+      this.#free[begin + byte] = begin + byte + 1;
+    }
+    for (const byte of bytes) this.place(node.children.get(byte), begin + byte);
+  }
+
+  #nextFree(from) {
+    let at = from;
+    while (this.#free[at] !== undefined) at = this.#free[at];
+    for (let each = from; each < at; ) {
+      const next = this.#free[each];
+      this.#free[each] = at;
+      each = next;
+    }
+    return at;
+  }
+
+  pack() {
+    // Childless nodes point behind all others, where no byte is.
+    const size = this.#nodes.length + 256;
+    const file = Buffer.alloc(8 * size);
+    for (let at = 0; at < size; at++) {
+      const cell = this.#nodes[at];
+      const begin = cell?.node.begin ?? this.#nodes.length;
+      file.writeInt32LE(cell === undefined ? 0 : (begin << 9) | 0x100 | cell.byte, 8 * at);
+      file.writeInt32LE(cell?.node.token ?? -1, 8 * at + 4);
+    }
+    return file;
+  }
 }
 
 /** The class of every code point, in the numbers of src/tokens/classes.ts. */
@@ -121,3 +173,10 @@ function packClasses(classes) {
   }
   return Buffer.from(bytes);
 }
+
+for (const name of ['o200k_base', 'cl100k_base']) {
+  const tokens = readRanks(name);
+  writeFileSync(out(`${name}.bin`), packMerges(tokens));
+  writeFileSync(out(`${name}-trie.bin`), packTrie(tokens));
+}
+writeFileSync(out('classes.bin'), packClasses(classify()));

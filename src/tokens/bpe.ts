@@ -1,7 +1,6 @@
 import { LongPieces } from './long.ts';
-import { type Merges, readMerges } from './merges.ts';
-import { Pairs } from './pairs.ts';
-import { TOKEN_MASK } from './trie.ts';
+import { Pairs, TOKEN_MASK } from './pairs.ts';
+import type { EncodingTables } from './tables.ts';
 
 /** The most bytes of a piece that is merged as its encoding says. */
 const SHORT = 32;
@@ -11,23 +10,25 @@ const NO_KEY = TOKEN_MASK << PLACE_BITS;
 
 /** Byte pair encoding of one piece of text, counting only. */
 export class PieceCounter {
-  readonly #merges: Merges;
+  readonly #ofByte: Int32Array;
+  readonly #ofBytes: Int32Array;
   readonly #pairs: Pairs;
   readonly #tokens = new Int32Array(SHORT);
   /** By place: the token that it and the next one merge into, and the place in the low bits. */
   readonly #keys = new Int32Array(SHORT);
-  /** Its tables take as long to build as all the others: not before there is such a piece. */
-  #long: LongPieces | undefined;
+  readonly #long: LongPieces;
 
-  constructor(encoding: string) {
-    this.#merges = readMerges(encoding);
-    this.#pairs = new Pairs(this.#merges);
+  constructor(tables: EncodingTables) {
+    this.#ofByte = tables.merges.ofByte;
+    this.#ofBytes = tables.pairs.ofBytes;
+    this.#pairs = new Pairs(tables.pairs);
+    this.#long = new LongPieces(tables, this.#pairs);
   }
 
   /** Tokens of every piece of two bytes, by `second << 8 | first`. */
   pairCounts(): Uint8Array {
     const counts = new Uint8Array(65536);
-    this.#pairs.ofBytes.forEach((token, pair) => {
+    this.#ofBytes.forEach((token, pair) => {
       counts[((pair & 0xff) << 8) | (pair >> 8)] = token === TOKEN_MASK ? 2 : 1;
     });
     return counts;
@@ -36,7 +37,6 @@ export class PieceCounter {
   /** Tokens of `bytes[start, end)`, one piece of at least one byte. */
   count(bytes: Uint8Array, start: number, end: number): number {
     if (end - start <= SHORT) return this.#merge(bytes, start, end);
-    this.#long ??= new LongPieces(this.#merges, this.#pairs);
     return this.#long.count(bytes, start, end);
   }
 
@@ -46,8 +46,8 @@ export class PieceCounter {
    * is lower: such a branch is as often foreseen wrong as right.
    */
   #merge(bytes: Uint8Array, start: number, end: number): number {
-    const { ofByte } = this.#merges;
-    const { ofBytes } = this.#pairs;
+    const ofByte = this.#ofByte;
+    const ofBytes = this.#ofBytes;
     const tokens = this.#tokens;
     const keys = this.#keys;
     const pairs = this.#pairs;

@@ -2,6 +2,7 @@ import { PieceCounter } from './bpe.ts';
 import type { TextEncoding } from './encoder.ts';
 import { FIRST, LINE_BYTES, PieceMemory, SECOND } from './memory.ts';
 import { type Splitter, splitCl100k, splitO200k } from './split.ts';
+import { type EncodingTables, encodingTables } from './tables.ts';
 import { cl100kWords, kinds, o200kWords, type WordRules } from './words.ts';
 
 /** Bytes kept beyond a text, so that a word can be read past its end. */
@@ -31,8 +32,8 @@ export class ExactEncoding implements TextEncoding {
   #smalls = 0;
   #longs = 0;
 
-  constructor(encoding: string, split: Splitter, words: WordRules) {
-    const pieces = new PieceCounter(encoding);
+  constructor(encoding: EncodingTables['name'], split: Splitter, words: WordRules) {
+    const pieces = new PieceCounter(encodingTables(encoding));
     this.#memory = new PieceMemory(pieces);
     this.#pairCounts = pieces.pairCounts();
     this.#split = split;

@@ -1,6 +1,6 @@
-import type { Merges } from './merges.ts';
-import { type Pairs, pairHash } from './pairs.ts';
-import { buildTrie, childOf, TOKEN_MASK, type Trie } from './trie.ts';
+import { type Pairs, pairHash, TOKEN_MASK } from './pairs.ts';
+import type { EncodingTables } from './tables.ts';
+import { CELL_BITS, CELL_MASK, type Trie, USED } from './trie.ts';
 
 /** Slots of the memory of neighbours. */
 const BORDER_LOG = 15; // 256 KiB
@@ -16,50 +16,60 @@ const BORDER_LOG = 15; // 256 KiB
  * keeps the time linear in the piece's length whatever is in it.
  */
 export class LongPieces {
-  readonly #merges: Merges;
+  readonly #halves: Int32Array;
+  readonly #lowest: Int32Array;
   readonly #pairs: Pairs;
   readonly #trie: Trie;
   /** By hash of two neighbours: the left one; the right one, doubled, plus 1 when they agree. */
   readonly #borders = new Int32Array(2 << BORDER_LOG).fill(-1);
+  /** The tokens laid so far, and where they begin. */
   #tokens = new Int32Array(1024);
+  #starts = new Int32Array(1024);
   /** By place in the piece: the round in which it was given up. */
   #dead = new Uint32Array(1024);
   #round = 0;
+  /** Where the token that was looked for last ends. */
+  #end = 0;
 
-  constructor(merges: Merges, pairs: Pairs) {
-    this.#merges = merges;
-    this.#pairs = pairs;
-    this.#trie = buildTrie(merges);
+  constructor({ merges, pairs, trie }: EncodingTables, lookUp: Pairs) {
+    this.#halves = merges.halves;
+    this.#lowest = pairs.lowest;
+    this.#pairs = lookUp;
+    this.#trie = trie;
   }
 
   /** Tokens of `bytes[start, end)`, one piece of at least one byte. */
   count(bytes: Uint8Array, start: number, end: number): number {
-    const { length } = this.#merges;
     let token = this.#longest(bytes, start, end);
-    if (length[token] === end - start) return 1;
+    let next = this.#end;
+    if (next === end) return 1;
     this.#begin(end - start);
     const tokens = this.#tokens;
+    const starts = this.#starts;
     const dead = this.#dead;
     const round = this.#round;
     let depth = 0;
     let at = start;
     for (;;) {
-      const next = at + length[token]!;
       if (
         dead[next - start] !== round &&
         (depth === 0 || this.#agree(tokens[depth - 1]!, token, (bytes[at - 1]! << 8) | bytes[at]!))
       ) {
-        tokens[depth++] = token;
+        tokens[depth] = token;
+        starts[depth++] = at;
         if (next === end) return depth;
         at = next;
         token = this.#longest(bytes, at, end);
-        continue;
-      }
-      token = this.#trie.shorter[token]!;
-      if (token === -1) {
+        next = this.#end;
+      } else if (next - at > 1) {
+        token = this.#longest(bytes, at, next - 1);
+        next = this.#end;
+      } else {
         dead[at - start] = round;
-        token = tokens[--depth]!;
-        at -= length[token]!;
+        next = at;
+        depth -= 1;
+        token = tokens[depth]!;
+        at = starts[depth]!;
       }
     }
   }
@@ -67,6 +77,7 @@ export class LongPieces {
   #begin(size: number): void {
     if (this.#tokens.length <= size) {
       this.#tokens = new Int32Array(2 * size);
+      this.#starts = new Int32Array(2 * size);
       this.#dead = new Uint32Array(2 * size);
       this.#round = 0;
     }
@@ -77,39 +88,24 @@ export class LongPieces {
     }
   }
 
+  /** The longest token that begins at `start`, a single byte if no other; `#end` is its end. */
   #longest(bytes: Uint8Array, start: number, end: number): number {
-    const first = bytes[start]!;
-    const { pairs, chars } = this.#trie;
-    if (first >= 0xe0 && first < 0xf0 && start + 2 < end) {
-      const low = ((bytes[start + 1]! & 63) << 6) | (bytes[start + 2]! & 63);
-      const node = chars[((first & 15) << 12) | low]!;
-      const token = node === 0 ? -1 : this.#longestFrom(node, bytes, start + 3, end, -1);
-      if (token !== -1) return token;
+    const trie = this.#trie;
+    let cell = bytes[start]! << 1;
+    let token = trie[cell + 1]!;
+    let after = start + 1;
+    for (let at = after; at < end; at++) {
+      const byte = bytes[at]!;
+      cell = ((trie[cell]! >>> CELL_BITS) + byte) << 1;
+      if ((trie[cell]! & CELL_MASK) !== (byte | USED)) break;
+      const here = trie[cell + 1]!;
+      if (here !== -1) {
+        token = here;
+        after = at + 1;
+      }
     }
-    const token = this.#merges.ofByte[first]!;
-    if (start + 1 === end) return token;
-    const node = pairs[(first << 8) | bytes[start + 1]!]!;
-    return node === 0 ? token : this.#longestFrom(node, bytes, start + 2, end, token);
-  }
-
-  /** The longest token at `above` or below it, or else `otherwise`. */
-  #longestFrom(
-    above: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    otherwise: number,
-  ): number {
-    const { nodes, wide } = this.#trie;
-    let token = otherwise;
-    let node = above;
-    for (let at = start; ; at++) {
-      const own = nodes[2 * node]! & TOKEN_MASK;
-      if (own !== 0) token = own - 1;
-      if (at === end) return token;
-      node = childOf(node, bytes[at]!, nodes, wide);
-      if (node === 0) return token;
-    }
+    this.#end = after;
+    return token;
   }
 
   /** As `#neighbours`, remembering what was found last for many pairs. */
@@ -117,7 +113,7 @@ export class LongPieces {
     const known = this.#borders;
     const slot = (pairHash(x, y) >>> (32 - BORDER_LOG)) << 1;
     if (known[slot] === x && known[slot + 1]! >> 1 === y) return (known[slot + 1]! & 1) === 1;
-    const agree = this.#neighbours(x, y, this.#pairs.lowest[border]!);
+    const agree = this.#neighbours(x, y, this.#lowest[border]!);
     known[slot] = x;
     known[slot + 1] = (y << 1) | (agree ? 1 : 0);
     return agree;
@@ -125,7 +121,7 @@ export class LongPieces {
 
   /** Whether merging would have left this border alone until both tokens were whole. */
   #neighbours(leftToken: number, rightToken: number, lowest: number): boolean {
-    const { halves } = this.#merges;
+    const halves = this.#halves;
     let x = leftToken;
     let y = rightToken;
     // The rank at which x or y ceased to be a token of its own; across the border only a lower one

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { readMerges } from '../../src/tokens/merges.ts';
+import { CELL_BITS, CELL_MASK, readTrie, USED } from '../../src/tokens/trie.ts';
 
 // The hashes that OpenAI publishes for its rank files.
 const SHA256 = {
@@ -10,6 +11,7 @@ const SHA256 = {
 
 describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
   const merges = readMerges(name);
+  const trie = readTrie(name);
   const tokens: Buffer[] = [];
   merges.ofByte.forEach((rank, byte) => {
     tokens[rank] = Buffer.from([byte]);
@@ -26,15 +28,42 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
     expect(createHash('sha256').update(lines.join('')).digest('hex')).toBe(SHA256[name]);
   });
 
-  it('has merges of lower ranks only, lengths, and the order of the bytes', () => {
-    let wrong = 0;
-    for (let rank = 256; rank < merges.count; rank++) {
-      if (merges.halves[2 * rank]! >= rank || merges.halves[2 * rank + 1]! >= rank) wrong += 1;
-      if (merges.length[rank] !== tokens[rank]!.length) wrong += 1;
-    }
-    for (let i = 1; i < merges.count; i++) {
-      if (Buffer.compare(tokens[merges.order[i - 1]!]!, tokens[merges.order[i]!]!) >= 0) wrong += 1;
-    }
-    expect(wrong).toBe(0);
+  it('has merges of lower ranks only', () => {
+    const ranks = Array.from({ length: merges.count - 256 }, (_, i) => i + 256);
+    const wrong = ranks.filter(
+      (rank) => merges.halves[2 * rank]! >= rank || merges.halves[2 * rank + 1]! >= rank,
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('has every token at the end of its path of cells, and no other paths', () => {
+    const cells = new Set<number>();
+    const wrong = tokens.filter((bytes, rank) => {
+      let cell = bytes[0]!;
+      cells.add(cell);
+      for (const byte of bytes.subarray(1)) {
+        cell = (trie[2 * cell]! >>> CELL_BITS) + byte;
+        cells.add(cell);
+        if ((trie[2 * cell]! & CELL_MASK) !== (byte | USED)) return true;
+      }
+      return trie[2 * cell + 1] !== rank;
+    });
+    expect(wrong).toEqual([]);
+    const used = trie.filter((entry, i) => i % 2 === 0 && (entry & USED) !== 0).length;
+    const ends = trie.filter((token, i) => i % 2 === 1 && token !== -1).length;
+    expect([used, ends]).toEqual([cells.size, merges.count]);
+  });
+
+  it('has no two cells whose children begin at one place, nor any outside', () => {
+    const size = trie.length / 2;
+    const begins = [...trie.filter((entry, i) => i % 2 === 0 && (entry & USED) !== 0)].map(
+      (entry) => entry >>> CELL_BITS,
+    );
+    // Where childless ones point, no cell is.
+    const childless = size - 256;
+    expect(trie.subarray(2 * childless).some((entry, i) => i % 2 === 0 && entry !== 0)).toBe(false);
+    const others = begins.filter((begin) => begin !== childless);
+    expect(others.every((begin) => begin > 0 && begin < childless)).toBe(true);
+    expect(new Set(others).size).toBe(others.length);
   });
 });
