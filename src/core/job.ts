@@ -256,6 +256,8 @@ export interface ShardLimits {
    * shard of its own. Default: `maxTokens`.
    */
   readonly maxRequestTokens?: number;
+  /** A shard of the first partition ends at this request, so that those before it can go first. */
+  readonly sampleRequests?: number;
 }
 
 /** What must stay the same for sealed shards to stay valid. Never a secret. */

@@ -146,6 +146,10 @@ export interface Totals {
   readonly cachedInputTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
+  /** Of shards whose every row was answered: input tokens as they were counted beforehand. */
+  readonly measuredEstimate: number;
+  /** Of the same shards, as the answers report them. */
+  readonly measuredTokens: number;
   readonly attempts: number;
   readonly batches: number;
   readonly duplicateSubmissions: number;

@@ -18,6 +18,8 @@ export interface Settings {
   readonly maxAttempts: number;
   /** Nothing more is sent once this much would be spent, in the price table's currency. */
   readonly maxCost: number | null;
+  /** Do not wait to be resumed once the sample of a job is answered. */
+  readonly sampleGoesOn: boolean;
   /** Try more enqueued tokens than the quota that was given, up to four times as many. */
   readonly dynamicQuota: boolean;
   /** Keep every local file, whether or not it is needed any more. */
@@ -33,6 +35,7 @@ export const DEFAULT_SETTINGS: Settings = {
   submitGraceMs: Math.max(120 * 1000, 3 * DEFAULT_TIMEOUT_MS), // 120 s or more
   maxAttempts: 3,
   maxCost: null,
+  sampleGoesOn: false,
   dynamicQuota: false,
   keep: false,
   retryMismatch: false,

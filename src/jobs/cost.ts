@@ -1,76 +1,146 @@
-import type { Shard } from '../core/job.ts';
-import type { Transaction } from '../core/store.ts';
-import { estimateCost, loadModelTable, type ModelTable, modelInfo } from '../tokens/models.ts';
+import type { RequestSpec, Shard } from '../core/job.ts';
+import type { Totals, Transaction } from '../core/store.ts';
+import { estimateCost, modelInfo } from '../tokens/models.ts';
 import { type Context, jobRow, log } from './context.ts';
 import { tableOf } from './model-table.ts';
+import { type OutputEstimate, outputEstimate } from './output-tokens.ts';
 
 /** Money, from the dated price table. Null where the model's price is not known. */
 export interface Cost {
-  /** Of the input tokens of every request once; output is not known beforehand. */
+  /** Of the input tokens of every request once. */
   readonly estimated: number | null;
-  /** Of the tokens that the answers report. */
+  /** Of the output of every request once, as far as it can be told; null when it cannot. */
+  readonly estimated_output: number | null;
+  /** How the output is told: from answers so far, or by what the requests allow. */
+  readonly output_basis: OutputEstimate['basis'];
+  /** Of the tokens that the answers report, cached and reasoning ones included. */
   readonly actual: number | null;
   readonly currency: string;
+  /** Of the price table, ISO 8601; null when the model has no price. */
+  readonly price_date: string | null;
 }
 
-export interface SpentTokens {
-  readonly input: number;
-  readonly cachedInput: number;
-  readonly output: number;
-}
-
-export function costOf(
-  baseModel: string,
-  estimatedInput: number,
-  spent: SpentTokens,
-  table: ModelTable = loadModelTable(),
-): Cost {
+/** What the job costs, told from its sums. */
+export function costOf(request: RequestSpec | null, totals: Totals): Cost {
+  const output = outputEstimate(request, totals);
+  const { price } = modelInfo(request?.baseModel ?? '', tableOf(request));
   return {
-    estimated: estimateCost(baseModel, { input: estimatedInput }, table),
-    actual: estimateCost(
-      baseModel,
-      { input: spent.input, cached: spent.cachedInput, output: spent.output },
-      table,
-    ),
-    currency: modelInfo(baseModel, table).price?.currency ?? 'USD',
+    estimated: priceOf(request, { input: totals.tokens }),
+    estimated_output:
+      output.perRequest === null
+        ? null
+        : priceOf(request, { input: 0, output: totals.requests * output.perRequest }),
+    output_basis: output.basis,
+    actual: spentOn(request, totals),
+    currency: price?.currency ?? 'USD',
+    price_date: price?.date ?? null,
   };
 }
 
+/** The price of tokens for the job's model; `cached` is a part of `input`. */
+export function priceOf(
+  request: RequestSpec | null,
+  tokens: { input: number; cached?: number; output?: number },
+): number | null {
+  return estimateCost(request?.baseModel ?? '', tokens, tableOf(request));
+}
+
+/** What a shard is taken to cost beforehand; its input alone when nothing is known of its output. */
+export function shardEstimate(
+  request: RequestSpec | null,
+  { tokens, requests }: Pick<Shard, 'tokens' | 'requests'>,
+  output: OutputEstimate,
+): number | null {
+  return priceOf(request, { input: tokens, output: requests * (output.perRequest ?? 0) });
+}
+
+/** What a shard's answers cost. */
+export function shardCost(request: RequestSpec | null, { usage }: Shard): number | null {
+  const { input, cachedInput, output } = usage;
+  return priceOf(request, { input, cached: cachedInput, output });
+}
+
+function spentOn(request: RequestSpec | null, totals: Totals): number | null {
+  return priceOf(request, {
+    input: totals.inputTokens,
+    cached: totals.cachedInputTokens,
+    output: totals.outputTokens,
+  });
+}
+
 /**
- * Whether sending the shard could pass `--max-cost`: what the answers so far cost, and the input of
- * what is under way and of this shard, each with the output that the answers so far had. Pauses the
- * job if so.
+ * Whether the shard may be sent within `--max-cost`: what the answers so far cost, and what this
+ * shard and those under way will. As long as nothing can be said of the output, one shard at a time
+ * goes, to learn it: `later`. `no` pauses the job.
  */
-export async function overBudget(
+export async function withinBudget(
   tx: Transaction,
   context: Context,
   shard: Shard,
-): Promise<boolean> {
+): Promise<'yes' | 'later' | 'no'> {
   const { maxCost } = context.settings;
-  if (maxCost === null) return false;
+  if (maxCost === null) return 'yes';
   const job = await jobRow(tx);
-  const model = job.spec.request?.baseModel ?? '';
+  const { request } = job.spec;
   const totals = await tx.totals();
-  let open = shard.tokens;
-  for (const { shard: name, releasedAt } of await tx.openHolds()) {
-    if (releasedAt === null) open += (await tx.shard(name))?.tokens ?? 0;
+  const output = outputEstimate(request, totals);
+  const spent = spentOn(request, totals);
+  const next = shardEstimate(request, shard, output);
+  if (spent === null || next === null) {
+    const model = request?.baseModel ?? '';
+    await pause(
+      tx,
+      context,
+      `--max-cost is set but the price of ${model} is not known; name a --base-model with a price`,
+    );
+    return 'no';
   }
-  const outputRatio = totals.inputTokens === 0 ? 0 : totals.outputTokens / totals.inputTokens;
-  const spent = estimateCost(
-    model,
-    {
-      input: totals.inputTokens + open,
-      cached: totals.cachedInputTokens,
-      output: totals.outputTokens + open * outputRatio,
-    },
-    tableOf(job.spec.request),
-  );
-  if (spent !== null && spent <= maxCost) return false;
-  const reason =
-    spent === null
-      ? `--max-cost is set but the price of ${model} is not known; name a --base-model with a price`
-      : `--max-cost ${maxCost} would be passed (${spent.toFixed(2)}); raise it and resume`;
+  let open = 0;
+  let shards = 0;
+  for (const name of await shardsUnderWay(tx)) {
+    const other = await tx.shard(name);
+    if (other === undefined) continue;
+    open += shardEstimate(request, other, output) ?? 0;
+    shards += 1;
+  }
+  if (spent + open + next > maxCost) {
+    const sums = [
+      `${money(spent)} spent`,
+      ...(shards > 0 ? [`${money(open)} under way`] : []),
+      `${money(next)} for the next shard`,
+    ];
+    await pause(
+      tx,
+      context,
+      `--max-cost ${maxCost} would be passed: ${sums.join(', ')} (output: ${BASIS[output.basis]}); ` +
+        'raise it and resume',
+    );
+    return 'no';
+  }
+  return output.basis === 'unknown' && shards > 0 ? 'later' : 'yes';
+}
+
+const BASIS: Readonly<Record<OutputEstimate['basis'], string>> = {
+  learnt: 'as the answers so far, and a tenth more',
+  bound: 'the most that the requests allow',
+  none: 'none',
+  unknown: 'not known yet and not counted',
+};
+
+/** Shards that are granted and whose answers are not counted yet. */
+async function shardsUnderWay(tx: Transaction): Promise<Set<string>> {
+  const holds = (await tx.openHolds()).filter(({ releasedAt }) => releasedAt === null);
+  const reading = await tx.shards({ states: ['ended', 'collecting'] });
+  return new Set([...holds, ...reading.map(({ name }) => ({ shard: name }))].map((x) => x.shard));
+}
+
+async function pause(tx: Transaction, context: Context, reason: string): Promise<void> {
+  const job = await jobRow(tx);
   await tx.updateJob(job.version, { state: 'paused', pause: reason });
   await log(tx, context, 'paused', 'job', { code: 'max_cost' });
-  return true;
+}
+
+/** Enough digits to be more than zero. */
+function money(sum: number): string {
+  return sum >= 1 || sum === 0 ? sum.toFixed(2) : sum.toPrecision(2);
 }

@@ -101,6 +101,7 @@ async function limitsOf(
     maxRequests: given.maxRequests ?? otherwise.maxRequests,
     maxBytes: given.maxBytes ?? otherwise.maxBytes,
     maxTokens: given.maxTokens ?? otherwise.maxTokens,
+    sampleRequests: given.sampleRequests ?? otherwise.sampleRequests,
     maxRequestTokens:
       given.maxRequestTokens ??
       (given.maxTokens === undefined ? otherwise.maxRequestTokens : undefined),

@@ -12,6 +12,7 @@ import { type OutputOptions, writeOutput } from './output.ts';
 import { refuseOutputOverSource } from './place.ts';
 import { type PrepareOptions, prepareJob } from './prepare.ts';
 import { rememberedRequest } from './request.ts';
+import { wantSample } from './sample.ts';
 import { type JobStatus, readStatus } from './status.ts';
 import { type SubmitOptions, submitShards } from './submission.ts';
 import { limitsOfTargets } from './target-limits.ts';
@@ -23,6 +24,12 @@ export interface ResumeOptions
   service: Target | readonly Target[];
   /** Where the rows go: a file by its name, a Writable in object mode, or a sink. Default: nowhere. */
   sink?: string | Writable | Sink | undefined;
+  /**
+   * Send so many of the first records before all others, and pause once they are answered; the
+   * status then tells what they came to and what all will. Resumed, the job goes on with the rest.
+   * With `sampleGoesOn` it does so at once. For a job that is new.
+   */
+  sample?: number | undefined;
   /** Called with the job's status as it changes, at most about four times a second. */
   onProgress?: ((status: JobStatus) => void) | undefined;
 }
@@ -99,9 +106,16 @@ async function work<T>(
   const end = (error: unknown) => failed.abort(error);
   const tasks: Promise<unknown>[] = [];
   if (preparation !== null) {
-    const defaultLimits = limitsOfTargets(targets, preparation.limits);
-    tasks.push(prepareJob(job, { defaultLimits, ...preparation, signal }));
+    const { sample } = options;
+    const given = {
+      ...preparation.limits,
+      ...(sample === undefined ? {} : { sampleRequests: sample }),
+    };
+    const defaultLimits = limitsOfTargets(targets, given);
+    tasks.push(prepareJob(job, { defaultLimits, ...preparation, limits: given, signal }));
   }
+  const { sample } = options;
+  if (sample !== undefined) await job.store.transaction((tx) => wantSample(tx, sample));
   const { state } = await job.store.read(jobRow);
   if (state !== 'finished') {
     const schema = options.schema ?? schemaOf(preparation);

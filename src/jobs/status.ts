@@ -2,7 +2,7 @@ import type { JobState, ShardState } from '../core/job.ts';
 import type { Reader } from '../core/store.ts';
 import { jobRow } from './context.ts';
 import { type Cost, costOf } from './cost.ts';
-import { tableOf } from './model-table.ts';
+import { readSample, type SampleStatus } from './sample.ts';
 import { type TargetStatus, targetStatuses } from './target-status.ts';
 
 /** What `millrace status --json` prints. */
@@ -19,9 +19,18 @@ export interface JobStatus {
   readonly tokens: {
     readonly estimated: number;
     readonly actual: number;
+    /** Of `actual`: those that the service had cached. */
+    readonly cached: number;
     readonly enqueued: number;
+    readonly output: number;
+    /** Of `output`: those of reasoning. */
+    readonly reasoning: number;
+    /** Of shards that were answered whole: what was counted beside what the service reports. */
+    readonly measured: { readonly estimated: number; readonly actual: number };
   };
   readonly cost: Cost;
+  /** What the records that went first came to; null when none did. */
+  readonly sample: SampleStatus | null;
   /** Where the batches go, and how each of them stands. */
   readonly targets: readonly TargetStatus[];
   readonly attempts: number;
@@ -52,17 +61,17 @@ export async function readStatus(tx: Reader): Promise<JobStatus> {
     rejected: totals.rejected,
     pending: records - totals.ok - totals.failed - totals.rejected,
     shards: await tx.countShards(),
-    tokens: { estimated: totals.tokens, actual: totals.inputTokens, enqueued },
-    cost: costOf(
-      job.spec.request?.baseModel ?? '',
-      totals.tokens,
-      {
-        input: totals.inputTokens,
-        cachedInput: totals.cachedInputTokens,
-        output: totals.outputTokens,
-      },
-      tableOf(job.spec.request),
-    ),
+    tokens: {
+      estimated: totals.tokens,
+      actual: totals.inputTokens,
+      cached: totals.cachedInputTokens,
+      enqueued,
+      output: totals.outputTokens,
+      reasoning: totals.reasoningTokens,
+      measured: { estimated: totals.measuredEstimate, actual: totals.measuredTokens },
+    },
+    cost: costOf(job.spec.request, totals),
+    sample: await readSample(tx, job, totals),
     targets,
     attempts: totals.attempts,
     batches: totals.batches,

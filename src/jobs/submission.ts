@@ -131,12 +131,15 @@ export async function begin(tx: Transaction, context: Context): Promise<void> {
   await tx.putTask('retry', 'job', now);
   await tx.putTask('finish', 'job', now);
   if (job.state === 'paused' && job.cancelRequested) return startCancelling(tx, context);
+  // Who resumes a job has seen what its sample came to.
+  const sample = job.sample?.state === 'shown' ? { ...job.sample, state: 'over' as const } : null;
   if (job.state === 'paused' || job.state === 'cancelled') {
     const prepared = (await tx.partitions()).every(({ state }) => state === 'prepared');
     await tx.updateJob(job.version, {
       state: job.planned && prepared ? 'running' : 'preparing',
       pause: null,
       cancelRequested: false,
+      ...(sample === null ? {} : { sample }),
     });
     await log(tx, context, 'resumed', 'job');
   }

@@ -189,6 +189,8 @@ export async function endPreparation(job: Job): Promise<Plan> {
       await tx.updateJob(row.version, { state: 'running' });
       await log(tx, job, 'prepared', 'job', { ...plan });
     }
+    // What waited for the whole to be known goes on: the end of a sample, and that of the job.
+    for (const { name } of await tx.targets()) await tx.putTask('grant', name, job.clock.now());
     await tx.putTask('finish', 'job', job.clock.now());
     return plan;
   });

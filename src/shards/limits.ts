@@ -36,6 +36,8 @@ export interface LimitOptions {
    * `maxTokens`.
    */
   maxRequestTokens?: number | undefined;
+  /** A shard ends at this request of the first records, so that they can go first. Default: none. */
+  sampleRequests?: number | undefined;
 }
 
 /**
@@ -65,6 +67,11 @@ export function resolveLimits(
     ...(options.maxRequestTokens === undefined || alone === maxTokens
       ? {}
       : { maxRequestTokens: alone }),
+    ...(options.sampleRequests === undefined
+      ? {}
+      : {
+          sampleRequests: resolve('sampled requests', options.sampleRequests, most.maxTokens),
+        }),
   };
 }
 

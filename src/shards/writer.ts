@@ -243,7 +243,20 @@ export class SealingWriter {
     const { directory, partition, limits, jobName } = this.#options;
     const name = shardName(partition, this.#progress.shards);
     const where = this.#expected === null ? directory : null;
-    this.#open = await OpenShard.create({ directory: where, name, limits, jobName, ordinal });
+    const closing = { ...limits, maxRequests: this.#requestsToTake(limits) };
+    this.#open = await OpenShard.create({
+      directory: where,
+      name,
+      limits: closing,
+      jobName,
+      ordinal,
+    });
+  }
+
+  /** Requests of the next shard at most: the last shard of a sample ends with the sample. */
+  #requestsToTake({ maxRequests, sampleRequests = 0 }: ShardLimits): number {
+    const left = this.#options.firstOrdinal === 0 ? sampleRequests - this.#progress.requests : 0;
+    return left > 0 ? Math.min(maxRequests, left) : maxRequests;
   }
 
   async #seal(): Promise<void> {

@@ -1,8 +1,9 @@
 import type { JobStatus } from '../../jobs/status.ts';
 import { bar, inWords, stretchesOf } from './bar.ts';
+import { costInWords } from './money-words.ts';
 import type { Style } from './style.ts';
 import { targetInWords } from './target-words.ts';
-import { duration, money, number, plural, shorten } from './words.ts';
+import { duration, number, plural, shorten } from './words.ts';
 
 /** A job at a moment of a run. */
 export interface Moment {
@@ -20,7 +21,7 @@ const BAR_CELLS = 24;
 
 /** The block that is kept up to date on a terminal. */
 export function progressBlock(moment: Moment, style: Style): string[] {
-  const { status, elapsedMs, leftMs } = moment;
+  const { status, elapsedMs, leftMs, free } = moment;
   const stretches = stretchesOf(status.shards);
   const rows = status.ok + status.failed;
   const head = `${style.colour('bold', status.job)}  ${status.state}  ${duration(elapsedMs)}`;
@@ -44,7 +45,8 @@ export function progressBlock(moment: Moment, style: Style): string[] {
     ...status.targets.map(
       (target) => label(target.name.slice(0, 9)) + shorten(targetInWords(target), room),
     ),
-    ...(moment.free ? [] : [label('cost') + shorten(cost(status), room)]),
+    ...(free ? [] : signedIn(status).map((text) => label('signed in') + shorten(text, room))),
+    ...(free ? [] : [label('cost') + shorten(costInWords(status), room)]),
     ...(moment.trouble === null ? [] : [label('trouble') + shorten(moment.trouble, room)]),
   ];
 }
@@ -71,11 +73,6 @@ function tokens({ tokens: { estimated, actual, enqueued }, targets }: JobStatus)
   const quota = targets.reduce((sum, target) => sum + (target.tokens.limit ?? Infinity), 0);
   const of = targets.length === 0 || !Number.isFinite(quota) ? '' : ` of ${number(quota)}`;
   return `${number(estimated)} in all, ${number(actual)} answered, ${number(enqueued)}${of} enqueued`;
-}
-
-function cost({ cost: { estimated, actual, currency } }: JobStatus): string {
-  if (estimated === null) return 'unknown: no price for this model';
-  return `${money(actual, currency)} so far; all input about ${money(estimated, currency)}`;
 }
 
 /** What calls are authorised by, and what the targets that do not work say. */

@@ -1,10 +1,11 @@
 import type { Shard, ShardState } from '../../core/job.ts';
 import type { JobStatus } from '../../jobs/status.ts';
 import { bar, inWords, stretchesOf } from './bar.ts';
+import { costInWords, sampleInWords, tokensInWords } from './money-words.ts';
 import { type Style, styleOf } from './style.ts';
 import { near } from './summary.ts';
 import { targetInWords } from './target-words.ts';
-import { money, number, plural, shorten } from './words.ts';
+import { number, plural, shorten } from './words.ts';
 
 /** States in which a shard's note says why it does not move. */
 export const NOTED_STATES: readonly ShardState[] = ['sealed', 'waiting', 'granted', 'uploading'];
@@ -33,7 +34,7 @@ export function statusTable(
 ): string[] {
   const line = (name: string, text: string) =>
     `  ${style.colour('dim', name.padEnd(10))}${shorten(text, style.width - 12)}`;
-  const { tokens, cost } = status;
+  const credentials = status.targets.flatMap(({ credential }) => credential ?? []);
   const stretches = stretchesOf(status.shards);
   const width = style.width - 12 - BAR_CELLS - 2;
   const notes = [...new Set(shards.flatMap(({ note }) => (note === null ? [] : [note])))];
@@ -47,18 +48,14 @@ export function statusTable(
     ),
     `  ${style.colour('dim', 'shards'.padEnd(10))}${bar(stretches, BAR_CELLS, style)}  ${shorten(inWords(stretches) || 'none yet', width)}`,
     line('batches', `${number(status.batches)} in ${plural(status.attempts, 'attempt')}`),
-    line(
-      'tokens',
-      `${number(tokens.estimated)} in estimated, ${number(tokens.actual)} in actual, ` +
-        `${number(tokens.enqueued)} enqueued`,
-    ),
-    line(
-      'cost',
-      cost.actual === null
-        ? 'unknown: no price for this model'
-        : `${money(cost.actual, cost.currency)} so far at batch prices`,
-    ),
+    line('tokens', tokensInWords(status)),
+    line('enqueued', `${number(status.tokens.enqueued)} tokens as the service counts them`),
+    line('cost', costInWords(status)),
+    ...sampleInWords(status).map((text, index) => line(index === 0 ? 'sample' : '', text)),
     ...status.targets.map((target) => line(target.name.slice(0, 9), targetInWords(target))),
+    ...(credentials.length === 0
+      ? []
+      : [line('signed in', `by ${[...new Set(credentials)].join(', ')}`)]),
     ...(trouble === null ? [] : [line('trouble', trouble)]),
     ...notes.slice(0, NOTES).map((note) => line('note', note)),
   ];

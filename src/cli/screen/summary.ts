@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import type { ResultRow } from '../../core/result.ts';
 import type { Totals } from '../../core/store.ts';
 import type { JobStatus } from '../../jobs/status.ts';
+import { tokensInWords } from './money-words.ts';
 import type { Style } from './style.ts';
 import { money, number, plural, shorten } from './words.ts';
 
@@ -36,8 +37,8 @@ export function summary(ending: Ending, style: Style): string[] {
       `${number(totals.shards)} in ${plural(status.batches, 'batch', 'batches')}` +
         (again > 0 ? `, ${number(again)} of them sent again` : ''),
     ),
-    line('tokens', tokensInWords(status, totals)),
-    line('cost', free ? freeCost(status) : costInWords(status)),
+    line('tokens', tokensInWords(status)),
+    line('cost', free ? freeCost(status) : paidInWords(status)),
   ];
   if (out !== null) lines.push(line('rows', out === '-' ? 'on standard output' : near(out)));
   if (ending.rejected !== null) lines.push(line('rejected', `also in ${near(ending.rejected)}`));
@@ -66,14 +67,7 @@ function recordsInWords({ records, ok, failed, rejected, pending }: JobStatus): 
   return `${number(records)}: ${number(ok)} ok, ${number(failed)} failed, ${number(rejected)} rejected${rest}`;
 }
 
-function tokensInWords({ tokens: { estimated, actual } }: JobStatus, totals: Totals): string {
-  return (
-    `${number(estimated)} in estimated, ${number(actual)} in actual, ` +
-    `${number(totals.outputTokens)} out`
-  );
-}
-
-function costInWords({ cost: { actual, currency } }: JobStatus): string {
+function paidInWords({ cost: { actual, currency } }: JobStatus): string {
   return actual === null
     ? 'unknown: no price for this model (name one with --base-model)'
     : `about ${money(actual, currency)} at batch prices`;

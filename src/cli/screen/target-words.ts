@@ -3,7 +3,7 @@ import { number, plural } from './words.ts';
 
 /** How a job stands with a target, in a line. */
 export function targetInWords(target: TargetStatus): string {
-  const { resource, deployment, credential, batches, tokens, files, state, reason } = target;
+  const { resource, deployment, batches, tokens, files, state, reason } = target;
   const of = tokens.limit === null ? '' : ` of ${number(tokens.limit)}`;
   const learned = tokens.learned === null ? '' : `, ${number(tokens.learned)} by refusals`;
   const others = tokens.others === 0 ? '' : `, others about ${number(tokens.others)}`;
@@ -15,7 +15,6 @@ export function targetInWords(target: TargetStatus): string {
     resource + (deployment === null ? '' : ` ${deployment}`),
     `${plural(batches, 'batch', 'batches')}, ${number(tokens.held)}${of} tokens${learned}${others}`,
     `${number(files.ours + files.others)}${most} files`,
-    ...(credential === null ? [] : [`by ${credential}`]),
   ];
   return parts.join('; ');
 }

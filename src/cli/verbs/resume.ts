@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import type { JobStatus } from '../../jobs/status.ts';
+import { EXIT_FAILED } from '../exit.ts';
 import { addGeneralFlags, addJobFlag, type Finish } from '../options/general.ts';
 import { addQuotaFlags } from '../options/limits.ts';
 import { addOutputFlags, outputOf } from '../options/output.ts';
@@ -31,26 +33,30 @@ Examples:
 
 async function resume(flags: SessionFlags): Promise<number> {
   checkServiceFlags(flags);
-  const [{ withSession }, { conclude }] = await Promise.all([
+  const [{ withSession }, { conclude }, { withSample }] = await Promise.all([
     import('../session.ts'),
     import('../conclude.ts'),
+    import('../sample.ts'),
   ]);
   let out = '-';
   const check = (wish: SessionFlags | object) => {
     out = outputOf(wish);
   };
   return withSession(flags, { mode: 'open', check }, async (session) => {
-    await goOn(session);
-    return conclude(session, out);
+    const paused = await withSample(session, (onProgress) => goOn(session, onProgress));
+    return paused ? EXIT_FAILED : conclude(session, out);
   });
 }
 
 /** Does what is left of a job, from what it remembers of itself. */
-export async function goOn({ job, service, signal, wish }: Session): Promise<void> {
+export async function goOn(
+  { job, service, signal, wish }: Session,
+  onProgress?: (status: JobStatus) => void,
+): Promise<void> {
   const [{ resumeBatchJob }, { settingsOf }] = await Promise.all([
     import('../../jobs/run.ts'),
     import('../service.ts'),
   ]);
   const settings = settingsOf(wish, service.local);
-  await resumeBatchJob(job, { service: service.targets, signal, ...settings });
+  await resumeBatchJob(job, { service: service.targets, signal, onProgress, ...settings });
 }

@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import type { JobStatus } from '../../jobs/status.ts';
+import { EXIT_FAILED } from '../exit.ts';
 import { addGeneralFlags, addJobFlag, type Finish } from '../options/general.ts';
 import { addQuotaFlags, addShardFlags, limitOptions, type ShardFlags } from '../options/limits.ts';
 import { addOutputFlags, outputOf } from '../options/output.ts';
@@ -6,8 +8,12 @@ import { addRequestFlags, type RequestFlags, requestDefinition } from '../option
 import { addServiceFlags, checkServiceFlags } from '../options/service.ts';
 import { addSourceFlags, type SourceFlags, sourceOptions } from '../options/source.ts';
 import type { SessionFlags } from '../session.ts';
+import { count } from '../units.ts';
 
-type RunFlags = SessionFlags & SourceFlags & RequestFlags & ShardFlags & { name?: string };
+type RunFlags = SessionFlags &
+  SourceFlags &
+  RequestFlags &
+  ShardFlags & { name?: string; sample?: number; yes?: boolean };
 
 /** `millrace run`: the whole job. */
 export function runCommand(finish: Finish): Command {
@@ -23,7 +29,11 @@ export function runCommand(finish: Finish): Command {
   addSourceFlags(command);
   addRequestFlags(command);
   addServiceFlags(command);
-  addQuotaFlags(addShardFlags(command));
+  addQuotaFlags(addShardFlags(command))
+    .option('--sample <count>', 'the first so many go alone; then stop and tell', (text) =>
+      count(text, '--sample'),
+    )
+    .option('--yes', 'go on after the sample without stopping');
   addOutputFlags(command);
   addGeneralFlags(command, '--json', 'events as JSON lines on standard error');
   command.addHelpText(
@@ -47,29 +57,35 @@ async function run(sources: readonly string[], flags: RunFlags): Promise<number>
   const out = outputOf(flags, await recall(flags.job));
   const { preflight } = await import('../preflight.ts');
   const { source, doubts } = await preflight(sources, options, definition, out);
-  const [{ withSession }, { settingsOf }, { conclude }, { runBatchJob }] = await Promise.all([
-    import('../session.ts'),
-    import('../service.ts'),
-    import('../conclude.ts'),
-    import('../../jobs/run.ts'),
-  ]);
+  const [{ withSession }, { settingsOf }, { conclude }, { withSample }, { runBatchJob }] =
+    await Promise.all([
+      import('../session.ts'),
+      import('../service.ts'),
+      import('../conclude.ts'),
+      import('../sample.ts'),
+      import('../../jobs/run.ts'),
+    ]);
   return withSession({ ...flags, out }, { mode: 'create' }, async (session) => {
     const { job, service, signal, wish, progress } = session;
     for (const doubt of doubts) progress.note(`note: ${doubt}`);
-    await runBatchJob({
-      job,
-      source,
-      sourceOptions: options,
-      request: definition,
-      baseModel: flags.baseModel,
-      models: flags.models,
-      limits: limitOptions(flags),
-      strict: flags.strict,
-      workers: flags.workers,
-      service: service.targets,
-      signal,
-      ...settingsOf(wish, service.local),
-    });
-    return conclude(session, out);
+    const run = (onProgress: (status: JobStatus) => void) =>
+      runBatchJob({
+        onProgress,
+        sample: flags.sample,
+        sampleGoesOn: flags.yes === true,
+        job,
+        source,
+        sourceOptions: options,
+        request: definition,
+        baseModel: flags.baseModel,
+        models: flags.models,
+        limits: limitOptions(flags),
+        strict: flags.strict,
+        workers: flags.workers,
+        service: service.targets,
+        signal,
+        ...settingsOf(wish, service.local),
+      });
+    return (await withSample(session, run)) ? EXIT_FAILED : conclude(session, out);
   });
 }

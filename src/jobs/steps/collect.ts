@@ -7,6 +7,7 @@ import type { Transaction } from '../../core/store.ts';
 import { type JoinSummary, joinShard } from '../../join/join-shard.ts';
 import { drain } from '../attempts.ts';
 import { type Context, jobRow, log, type Step, targetNamed } from '../context.ts';
+import { shardCost } from '../cost.ts';
 import { type Fetched, fetchFile } from '../download.ts';
 import { isGivenUp, LOST } from '../given-up.ts';
 import { isGone, missed } from '../missing.ts';
@@ -100,7 +101,10 @@ export async function joined(
     ok: summary.ok,
     failed: summary.failed,
     leftover: summary.leftover,
+    cost: shardCost((await jobRow(tx)).spec.request, { ...shard, usage: summary.usage }),
   });
+  // What the answers cost may let others go, or end a sample.
+  for (const name of context.targets.keys()) await tx.putTask('grant', name, now);
   // Left-over rows may have waited for this shard: `retry` makes few large files.
   await tx.putTask('retry', 'job', now);
   await tx.putTask('clean', shard.name, now);

@@ -1,9 +1,11 @@
 import type { Shard } from '../../core/job.ts';
 import type { Target } from '../../core/service.ts';
-import type { Transaction } from '../../core/store.ts';
+import type { JobRow, Transaction } from '../../core/store.ts';
 import { type Context, jobRow, log, maySend, type Step, waitUntil } from '../context.ts';
-import { overBudget } from '../cost.ts';
+import { shardEstimate, withinBudget } from '../cost.ts';
+import { outputEstimate } from '../output-tokens.ts';
 import { Pool } from '../pool.ts';
+import { endSample, sampleShards } from '../sample.ts';
 
 /** Shards looked at in one transaction. */
 const MOST_GRANTS = 50;
@@ -15,11 +17,13 @@ const MOST_GRANTS = 50;
 export const grant: Step = async (context, task) => {
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
-    if (!maySend(await jobRow(tx))) return;
+    const job = await jobRow(tx);
+    if (!maySend(job)) return;
     const now = context.clock.now();
+    const queue = await waitingShards(tx, context, job);
+    if (queue === null) return;
     const pool = await Pool.open(tx, context);
     let granted = 0;
-    const queue = await tx.shards({ states: ['sealed', 'waiting'], limit: MOST_GRANTS });
     for (const shard of queue) {
       if (waitUntil(context, shard.readyAt) > 0) {
         await tx.putTask('grant', task.id, shard.readyAt);
@@ -34,16 +38,38 @@ export const grant: Step = async (context, task) => {
         if (pool.isFull) break;
         continue;
       }
-      if (await overBudget(tx, context, shard)) return;
+      const afforded = await withinBudget(tx, context, shard);
+      if (afforded === 'no') return;
+      if (afforded === 'later') break;
       await give(tx, context, shard, place.target, place.tokens);
       granted += 1;
     }
     if (granted > 0 && queue.length === MOST_GRANTS) await tx.putTask('grant', task.id, now);
+    if (job.sample?.state === 'running') return;
     // Left-over rows wait until nothing else does.
     if (granted === queue.length) await tx.putTask('retry', 'job', now);
     else await lookForSlots(tx, context, pool.withoutSlots);
   });
 };
+
+/**
+ * The shards that may go now, in order; null when the job pauses. While a sample runs, it goes alone,
+ * with what it was cut into; once it is answered and all is prepared, it ends.
+ */
+async function waitingShards(
+  tx: Transaction,
+  context: Context,
+  job: JobRow,
+): Promise<Shard[] | null> {
+  const queue = await tx.shards({ states: ['sealed', 'waiting'], limit: MOST_GRANTS });
+  if (job.sample?.state !== 'running') return queue;
+  const { shards, answered } = await sampleShards(tx, job.sample);
+  if (!answered || job.state !== 'running') {
+    const names = new Set(shards.map(({ name }) => name));
+    return queue.filter(({ name, partition }) => partition === null || names.has(name));
+  }
+  return (await endSample(tx, context, job)) === 'over' ? queue : null;
+}
 
 async function give(
   tx: Transaction,
@@ -70,7 +96,13 @@ async function give(
     fileGoneAt: null,
   });
   await tx.putTask('upload', shard.name, context.clock.now());
-  await log(tx, context, 'granted', shard.name, { target: target.name, tokens, attempt });
+  const { request } = (await jobRow(tx)).spec;
+  await log(tx, context, 'granted', shard.name, {
+    target: target.name,
+    tokens,
+    attempt,
+    cost: shardEstimate(request, shard, outputEstimate(request, await tx.totals())),
+  });
 }
 
 /** A resource is full of files: ours go as their batches end, and those of others are counted again. */

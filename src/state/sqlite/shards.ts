@@ -45,6 +45,8 @@ export interface ShardSums {
   readonly cachedInputTokens: number;
   readonly outputTokens: number;
   readonly reasoningTokens: number;
+  readonly measuredEstimate: number;
+  readonly measuredTokens: number;
 }
 
 /** The shards and their states. */
@@ -127,7 +129,9 @@ export class ShardTable {
            sum(tokens) FILTER (WHERE "partition" IS NOT NULL) AS tokens,
            sum(ok) AS ok, sum(failed) AS failed,
            sum(usage ->> 'input') AS inputTokens, sum(usage ->> 'cachedInput') AS cachedInputTokens,
-           sum(usage ->> 'output') AS outputTokens, sum(usage ->> 'reasoning') AS reasoningTokens
+           sum(usage ->> 'output') AS outputTokens, sum(usage ->> 'reasoning') AS reasoningTokens,
+           sum(tokens) FILTER (WHERE ok = requests) AS measuredEstimate,
+           sum(usage ->> 'input') FILTER (WHERE ok = requests) AS measuredTokens
          FROM shards`,
       )
       .get() as Record<keyof ShardSums, number | null>;

@@ -1,0 +1,53 @@
+import type { JobStatus } from '../../jobs/status.ts';
+import { money, number, plural } from './words.ts';
+
+const BASIS: Readonly<Record<JobStatus['cost']['output_basis'], string>> = {
+  learnt: 'by the answers so far and a tenth more',
+  bound: 'by what the requests allow',
+  none: 'no output',
+  unknown: 'output not known yet',
+};
+
+/** What the job cost so far and what all of it is taken to. */
+export function costInWords({ cost, sample }: Pick<JobStatus, 'cost' | 'sample'>): string {
+  const { estimated, estimated_output: output, output_basis: basis, actual, currency } = cost;
+  if (estimated === null || actual === null) {
+    return 'unknown: no price for this model (name one with --base-model)';
+  }
+  const all = `all input about ${money(estimated, currency)}`;
+  const out = output === null || basis === 'none' ? '' : `, output ${money(output, currency)}`;
+  const how = sample?.state === 'running' ? 'the sample goes first' : BASIS[basis];
+  return `${money(actual, currency)} so far; ${all}${out} (${how})`;
+}
+
+/** Input tokens as they were counted, beside what the service reports for the same requests. */
+export function tokensInWords({ tokens }: Pick<JobStatus, 'tokens'>): string {
+  const { estimated, actual, cached, output, reasoning, measured } = tokens;
+  const off =
+    measured.actual === 0 ? null : (100 * (measured.estimated - measured.actual)) / measured.actual;
+  const compared = off === null ? '' : ` (counted ${off < 0 ? '' : '+'}${off.toFixed(1)} %)`;
+  return (
+    `${number(estimated)} in estimated, ${number(actual)} in actual${compared}` +
+    `${cached > 0 ? `, ${number(cached)} of them cached` : ''}, ${number(output)} out` +
+    `${reasoning > 0 ? `, ${number(reasoning)} of them reasoning` : ''}`
+  );
+}
+
+/** What the records that went first came to, and what all will come to by that. */
+export function sampleInWords({ sample, cost }: Pick<JobStatus, 'sample' | 'cost'>): string[] {
+  if (sample === null) return [];
+  const { tokens, forecast } = sample;
+  const { currency } = cost;
+  const lines = [
+    `${plural(sample.requests, 'answer')}: ${number(sample.ok)} ok, ${number(sample.failed)} failed, ` +
+      `${number(sample.again)} to be tried again`,
+    `${number(tokens.input)} in (counted ${number(tokens.estimated)}), ${number(tokens.output)} out` +
+      `${tokens.reasoning > 0 ? `, ${number(tokens.reasoning)} of them reasoning` : ''}: ${money(sample.cost, currency)}`,
+  ];
+  if (forecast === null) return [...lines, 'no row is ok: nothing can be said of the rest'];
+  return [
+    ...lines,
+    `all ${number(forecast.requests)} by that: ${number(forecast.input)} in, ${number(forecast.output)} out, ` +
+      `about ${money(forecast.cost, currency)}; about ${number(forecast.failed)} failed`,
+  ];
+}

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest';
+import { LOCAL, millrace, ndjson, workplace } from './command.ts';
+
+// `run --sample N`: the first records go alone, and the job goes on from there.
+
+const SMALL = ['--max-requests', '150'];
+
+test('a sample of 200 is told, waited with, and not paid for twice', async () => {
+  const { source, job, out } = workplace(400);
+  const flags = ['--job', job, '--out', out, ...LOCAL, ...SMALL];
+  const sampled = await millrace(['run', source, ...flags, '--sample', '200']);
+  expect(sampled.code, sampled.stderr).toBe(1);
+  expect(sampled.stderr).toContain('rows: the sample is answered');
+  expect(sampled.stderr).toContain('200 answers: 200 ok, 0 failed, 0 to be tried again');
+  expect(sampled.stderr).toMatch(/all 400 by that: [\d,]+ in, [\d,]+ out, about 0\.\d+ USD/);
+  expect(sampled.stderr).toContain(`resume --job ${job}`);
+  const paused = JSON.parse((await millrace(['status', '--job', job, '--json'])).stdout);
+  expect(paused).toMatchObject({ state: 'paused', ok: 200, batches: 2, sample: { wanted: 200 } });
+  const resumed = await millrace(['resume', '--job', job]);
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect(ndjson(out).map(({ ordinal }) => ordinal)).toEqual(
+    Array.from({ length: 400 }, (_, n) => n),
+  );
+  const { stdout } = await millrace(['status', '--job', job, '--json', '--shards']);
+  const status = JSON.parse(stdout);
+  // What the forecast said, and what came of it.
+  expect(status.cost.actual / paused.sample.forecast.cost).toBeCloseTo(1, 1);
+  expect(status.shard_list.map(({ requests }: { requests: number }) => requests)).toEqual([
+    150, 50, 150, 50,
+  ]);
+  expect(status).toMatchObject({ batches: 4, attempts: 4 });
+  const table = (await millrace(['status', '--job', job, '--shards'])).stdout;
+  expect(table).toMatch(/p0000-0001 +cleaned +default +1 +50 +50 +0 .* USD +0\.\d+ USD +batch_/);
+});
+
+test('--yes goes on after the sample at once, and tells it', async () => {
+  const { source, job, out } = workplace(60);
+  const flags = ['--job', job, '--out', out, ...LOCAL, '--sample', '20', '--yes'];
+  const { code, stderr } = await millrace(['run', source, ...flags]);
+  expect(code, stderr).toBe(0);
+  expect(stderr).toContain('the sample is answered');
+  expect(ndjson(out)).toHaveLength(60);
+});
