@@ -72,6 +72,7 @@ export function bareSchema(given: JsonObject): JsonObject {
 }
 
 function named(given: JsonObject): NamedSchema {
+  if (!isObject(given)) throw new UsageError('the schema must be a JSON object');
   const { type, json_schema: inner } = given;
   if (type === 'json_schema' && isObject(inner)) return named(inner as JsonObject);
   const { name, schema, strict, ...rest } = given;

@@ -114,6 +114,34 @@ test('chat with a schema: a column for each property', async () => {
   expect(bad.stderr).toContain('the schema at # must list "stars" as required');
 });
 
+test('a module with a schema object, in steps, which judges by its own checks', async () => {
+  const path = folderWith({
+    'r.csv': 'text\none\ntwo\n',
+    // Takes no answer, though every one follows its JSON Schema.
+    'request.ts': `
+      const schema = {
+        type: 'object', properties: { a: { type: 'string' } }, required: ['a'],
+        additionalProperties: false,
+      };
+      const standard = {
+        version: 1,
+        vendor: 'test',
+        jsonSchema: { input: () => schema },
+        validate: (value: { a: string }) => ({ issues: [{ message: 'never good', path: ['a'] }] }),
+      };
+      export default { prompt: 'Say {{text}}', schema: { '~standard': standard } };`,
+  });
+  const job = ['--job', path('m.job')];
+  const request = ['--model', 'gpt-4o', '--request', path('request.ts')];
+  expect(await millrace(['prepare', path('r.csv'), ...job, ...request])).toMatchObject({ code: 0 });
+  await millrace(['submit', ...job, '--service', 'local']);
+  const done = await millrace(['collect', ...job, '--wait', '--out', path('out.ndjson')]);
+  expect(done.stderr).toContain('2: 0 ok, 2 failed');
+  expect(ndjson(path('out.ndjson'))[0]).toMatchObject({
+    error: { code: 'schema_mismatch', message: 'the answer does not fit: a never good' },
+  });
+});
+
 test('responses: instructions, input, a schema, and flat rows', async () => {
   const schema = {
     type: 'object',

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { StandardSchema } from '../../src/core/standard-schema.ts';
 import { outputReader } from '../../src/join/structured-output.ts';
@@ -46,6 +47,21 @@ describe('the output of an answer', () => {
     ['a filtered chat', chat({ content: '{"n"' }, 'content_filter'), 'content_filter'],
   ])('is unusable: %s', (_, body, code) => {
     expect(read(body)).toMatchObject({ kind: 'unusable', error: { code } });
+  });
+
+  test('of any body at all is one of the three', () => {
+    const loose = outputReader(null, null);
+    const content = fc.oneof(fc.json(), fc.jsonValue(), fc.array(fc.jsonValue()));
+    const body = fc.oneof(
+      fc.jsonValue(),
+      fc.record({ choices: fc.array(fc.record({ message: fc.record({ content }) })) }),
+      fc.record({ output: fc.array(fc.record({ type: fc.constant('message'), content })) }),
+    );
+    fc.assert(
+      fc.property(body, (answer) => {
+        expect(loose(answer)).toHaveProperty('kind');
+      }),
+    );
   });
 
   test('is checked by the schema object too, which may wait, and may fail', async () => {

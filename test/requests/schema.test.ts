@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { UsageError } from '../../src/core/errors.ts';
@@ -87,6 +88,19 @@ describe('strict mode refuses, with the path', () => {
     expect(() => schemaParameter(chat, schema as JsonObject)).toThrow(UsageError);
     expect(() => schemaParameter(chat, schema as JsonObject)).toThrow(path);
   });
+});
+
+test('any JSON is taken or refused in words', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 5 }), fc.boolean(), (value, wrapped) => {
+      const schema = wrapped ? object({ a: value }, { $defs: { b: value } }) : value;
+      try {
+        schemaParameter(chat, schema as JsonObject);
+      } catch (error) {
+        expect(error).toBeInstanceOf(UsageError);
+      }
+    }),
+  );
 });
 
 test('what is above the numbers of Azure is told', () => {
