@@ -3,18 +3,24 @@
 
 import { once } from 'node:events';
 import {
+  closeSync,
   createReadStream,
   createWriteStream,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { seededRandom } from '../src/core/clock.ts';
+import type { ResultFile } from '../src/join/merge.ts';
+import type { LineSink } from '../src/sinks/line-sink.ts';
 import { compiled } from './lib/build.ts';
 import { DATA, parseSize, records } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
@@ -27,16 +33,20 @@ const AT = '2026-01-01T00:00:00.000Z';
  * A job's shards and the outputs of their batches: 0.5 % of the rows have no answer, 0.2 % an error.
  * Ids are `<job>-<ordinal>`, or the user's own.
  */
-async function make(folder: string, bytes: number, own: boolean): Promise<void> {
+async function make(
+  folder: string,
+  bytes: number,
+  own: boolean,
+): Promise<{ name: string; rows: number }[]> {
   const random = seededRandom(3);
   mkdirSync(join(folder, 'shards'), { recursive: true });
   mkdirSync(join(folder, 'downloads'));
   let written = 0;
   let ordinal = 0;
-  let shard = 0;
+  const shards: { name: string; rows: number }[] = [];
   const source = records(3);
   while (written < bytes) {
-    const name = `p0000-${String(shard++).padStart(4, '0')}`;
+    const name = `p0000-${String(shards.length).padStart(4, '0')}`;
     const requests: string[] = [];
     const lines: string[] = [];
     const output: string[] = [];
@@ -66,7 +76,9 @@ async function make(folder: string, bytes: number, own: boolean): Promise<void> 
     writeFileSync(join(folder, 'shards', `${name}.records.ndjson`), `${lines.join('\n')}\n`);
     writeFileSync(join(folder, 'downloads', `${name}.output.jsonl`), `${output.join('\n')}\n`);
     writeFileSync(join(folder, 'downloads', `${name}.error.jsonl`), `${errors.join('\n')}\n`);
+    shards.push({ name, rows: lines.length });
   }
+  return shards;
 }
 
 function answerOf(id: string, text: string, failed: boolean): string {
@@ -85,8 +97,8 @@ async function folderFor(size: string, own: boolean): Promise<Input> {
   const folder = join(DATA, `join-${size}${own ? '-own' : ''}`);
   if (!existsSync(join(folder, 'done'))) {
     rmSync(folder, { recursive: true, force: true });
-    await make(folder, parseSize(size), own);
-    writeFileSync(join(folder, 'done'), '');
+    const shards = await make(folder, parseSize(size), own);
+    writeFileSync(join(folder, 'done'), JSON.stringify(shards));
   }
   const files = [
     ...listed(folder, 'shards', 'records.ndjson'),
@@ -100,21 +112,26 @@ function listed(folder: string, part: string, end: string): string[] {
   return names.sort().map((name) => join(folder, part, name));
 }
 
-function shardsOf(folder: string): string[] {
-  return listed(folder, 'shards', '.requests.jsonl').map(
-    (path) => path.slice(path.lastIndexOf('/') + 1).split('.')[0]!,
-  );
+/** The shards by name, and how many rows each has. */
+function shardsOf(folder: string): { name: string; rows: number }[] {
+  return JSON.parse(readFileSync(join(folder, 'done'), 'utf8'));
 }
 
-/** Every shard joined, and the rows written to one file in the order of the source. */
-async function millrace(folder: string, toFile: boolean): Promise<Answer> {
+/** What a run does: `joined` only judges the answers, `durable` puts the rows into a file as users get it. */
+type Goal = 'joined' | 'written' | 'durable';
+
+/**
+ * Every shard joined as the collect step does it, and the rows written to one file in the order of
+ * the source as `--out` does it.
+ */
+async function millrace(folder: string, goal: Goal, own = false): Promise<Answer> {
   const { joinShard } =
     await compiled<typeof import('../src/join/join-shard.ts')>('join/join-shard');
   mkdirSync(join(folder, 'results'), { recursive: true });
   let ok = 0;
   let rows = 0;
-  const files = [];
-  for (const name of shardsOf(folder)) {
+  const files: ResultFile[] = [];
+  for (const { name, rows: inShard } of shardsOf(folder)) {
     const download = (which: string) => join(folder, 'downloads', `${name}.${which}.jsonl`);
     const summary = await joinShard({
       directory: folder,
@@ -123,6 +140,8 @@ async function millrace(folder: string, toFile: boolean): Promise<Answer> {
       answers: { output: download('output'), error: download('error') },
       maxAttempts: 1,
       at: AT,
+      deferFrom: 0,
+      ordinals: own ? undefined : { prefix: 'bench-', first: rows, rows: inShard },
     });
     ok += summary.ok;
     const first = rows;
@@ -130,12 +149,13 @@ async function millrace(folder: string, toFile: boolean): Promise<Answer> {
     const path = join(folder, 'results', `${name}.ndjson`);
     files.push({ path, firstOrdinal: first, lastOrdinal: rows - 1, rows: summary.rows });
   }
-  if (toFile) {
+  if (goal !== 'joined') {
     const { copyRows } = await compiled<typeof import('../src/jobs/output.ts')>('jobs/output');
     const { createSink } =
       await compiled<typeof import('../src/sinks/create-sink.ts')>('sinks/create-sink');
     const out = join(DATA, `join-out-${process.pid}.ndjson`);
-    const copied = await copyRows(files, createSink(out), {});
+    const sink = goal === 'durable' ? createSink(out) : plainFile(out);
+    const copied = await copyRows(files, sink, {});
     rmSync(out);
     if (copied !== rows) throw new Error(`${copied} rows came out of ${rows}`);
   }
@@ -143,6 +163,16 @@ async function millrace(folder: string, toFile: boolean): Promise<Answer> {
   for (const kept of listed(folder, 'shards', '').filter((path) => path.includes('.failed.')))
     rmSync(kept);
   return { rows, ok };
+}
+
+/** A sink that leaves its file to the page cache, as cat does. */
+function plainFile(path: string): LineSink {
+  const fd = openSync(path, 'w');
+  const write = async (lines: Uint8Array) => {
+    for (let at = 0; at < lines.length; ) at += writeSync(fd, lines, at);
+  };
+  const close = async () => closeSync(fd);
+  return { write: () => undefined, writeLine: write, writeLines: write, close, abort: close };
 }
 
 /** As one writes it: all answers in a Map, then the records one by one. */
@@ -189,8 +219,8 @@ async function duckdb(folder: string): Promise<Answer> {
   return { rows: Number(rows) };
 }
 
-const CAT =
-  'cat "$INPUT"/shards/*.records.ndjson "$INPUT"/downloads/*.jsonl > "$INPUT.cat"; rm "$INPUT.cat"';
+const CAT = 'cat "$INPUT"/shards/*.records.ndjson "$INPUT"/downloads/*.jsonl > "$INPUT.cat"';
+const REMOVE = 'rm "$INPUT.cat"';
 
 const ours = (name: string, run: Contender['run']): Contender => ({
   name,
@@ -206,15 +236,17 @@ await ask({
     return folderFor(size, false);
   },
   contenders: [
-    ours('millrace, to result files', ({ path }) => millrace(path, false)),
-    ours('millrace, to one file in source order', ({ path }) => millrace(path, true)),
+    ours('millrace, to one file in source order', ({ path }) => millrace(path, 'durable')),
+    ours('millrace, the same without its sync', ({ path }) => millrace(path, 'written')),
+    ours('millrace, only what the collect step does', ({ path }) => millrace(path, 'joined')),
     {
       name: "millrace, ids of the user's own",
       differs: 'its ids are longer, so it has fewer rows',
-      run: ({ path }) => millrace(`${path}-own`, false),
+      run: ({ path }) => millrace(`${path}-own`, 'durable', true),
     },
     { name: 'a Map', run: ({ path }) => plainMap(path) },
     { name: 'DuckDB, 2 threads', run: ({ path }) => duckdb(path) },
-    { name: 'cat to a file', shell: CAT },
+    { name: 'cat to a file', shell: `${CAT}; ${REMOVE}` },
+    { name: 'cat to a file, and its sync', shell: `${CAT}; sync "$INPUT.cat"; ${REMOVE}` },
   ],
 });

@@ -49,6 +49,22 @@ export class JobDirectory {
     return join(this.path, 'results', `${shard}.ndjson`);
   }
 
+  /** Where the answers of those final rows lie that are not in `results`. */
+  rowIndex(shard: string): string {
+    return join(this.path, 'results', `${shard}.index`);
+  }
+
+  /** All that the final rows of a joined shard are made of. */
+  rowFiles(shard: string): string[] {
+    return [
+      this.results(shard),
+      this.rowIndex(shard),
+      this.records(shard),
+      this.download(shard, 'output'),
+      this.download(shard, 'error'),
+    ];
+  }
+
   /** Throws `symbolic_link` when a file of the job's own was replaced by a link to somewhere else. */
   refuseLinks(): void {
     const databases = [this.database, this.lock].flatMap((path) => [

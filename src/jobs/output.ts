@@ -6,7 +6,8 @@ import { failpoint } from '../core/failpoints.ts';
 import type { RequestSpec } from '../core/job.ts';
 import type { ResultRow, RowStatus } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
-import { linesOf, type ResultFile } from '../join/merge.ts';
+import { linesOf } from '../join/line-blocks.ts';
+import type { ResultFile } from '../join/merge.ts';
 import type { AnswerShape } from '../sinks/answer-columns.ts';
 import { createSink } from '../sinks/create-sink.ts';
 import { isLineSink } from '../sinks/line-sink.ts';
@@ -31,7 +32,7 @@ export interface OutputOptions {
 
 /**
  * Writes the rows that are final by now to a file by its name, a Writable, or a sink of the user's.
- * Once the job is finished without a failed row, its own copy of the rows goes, unless `keep`: a
+ * Once the job is finished without a failed row, what its rows are made of goes, unless `keep`: a
  * failed row can still be reopened, and then all are written anew.
  */
 export async function writeOutput(
@@ -61,9 +62,10 @@ export async function writeOutput(
   failpoint('output.written');
   const whole = row.state === 'finished' && typeof out === 'string' && out !== '-';
   if (whole && failed === 0 && options.keep !== true) {
-    for (const { path } of files) {
+    for (const { shard } of files) {
       failpoint('output.removing');
-      if (path !== job.directory.rejected) await rm(path, { force: true });
+      const made = shard === undefined ? [] : job.directory.rowFiles(shard);
+      for (const path of made) await rm(path, { force: true });
     }
   }
   return { rows };

@@ -4,6 +4,7 @@ import type { ResultRow } from '../core/result.ts';
 import type { StandardSchema } from '../core/standard-schema.ts';
 import type { Reader } from '../core/store.ts';
 import { arrivalRuns, mergeRuns, type ResultFile, type RowRun } from '../join/merge.ts';
+import { indexOfResults } from '../join/paths.ts';
 import { readRows } from '../join/result-file.ts';
 import { mismatch } from '../join/structured-output.ts';
 import { jobRow } from './context.ts';
@@ -59,12 +60,13 @@ export async function resultFiles(tx: Reader, directory: JobDirectory): Promise<
     if (shard.ok + shard.failed === 0) continue;
     files.push({
       path: directory.results(shard.name),
+      shard: shard.name,
       firstOrdinal: shard.firstOrdinal,
       lastOrdinal: shard.lastOrdinal,
       rows: shard.ok + shard.failed,
     });
   }
-  const missing = files.find(({ path }) => !existsSync(path));
+  const missing = files.find(({ path }) => !existsSync(path) && !existsSync(indexOfResults(path)));
   if (missing !== undefined) {
     throw new MillraceError(
       'results_gone',

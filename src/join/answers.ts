@@ -1,10 +1,6 @@
-import { readSync } from 'node:fs';
-import type { FileHandle } from 'node:fs/promises';
-import { errorCode, MillraceError } from '../core/errors.ts';
 import type { Usage } from '../core/job.ts';
-import { openPrivate } from '../streams/files.ts';
 import { AnswerLine } from './answer-line.ts';
-import { IdTable } from './id-table.ts';
+import type { AnswerReader } from './answer-reader.ts';
 import { skipBlanks } from './json-bytes.ts';
 import { lineBlocks } from './line-blocks.ts';
 
@@ -16,10 +12,14 @@ const LEAST_FIRST_ENTRIES = 1024;
 const SHORT_ANSWER_BYTES = 256;
 const NEWLINE = 0x0a;
 
-/** The files of one batch as they were downloaded; null when the batch has none. */
-export interface AnswerFiles {
-  readonly output: string | null;
-  readonly error: string | null;
+const FAILED = 1;
+const OK = 2;
+
+/** Numbers ids from 0 on; the same id always gets the same number. */
+export interface AnswerIds {
+  /** Above every number given so far. */
+  readonly size: number;
+  add(bytes: Buffer, start: number, end: number): number;
 }
 
 /** What was odd about the answers; nothing of it stops a join. */
@@ -31,8 +31,9 @@ export interface AnswerAnomalies {
 }
 
 /**
- * Where the answers of one batch lie in its files: a table over custom_ids with an offset for each,
- * whatever the size of the answers. For each id the first ok answer counts, else the first one.
+ * Where the answers of one batch lie in its files: a place for each number that `ids` gives to a
+ * custom_id, whatever the size of the answers. For each id the first ok answer counts, else the
+ * first one.
  */
 export class AnswerIndex {
   readonly anomalies: AnswerAnomalies = { duplicate: 0, malformed: 0 };
@@ -43,62 +44,55 @@ export class AnswerIndex {
     output: 0,
     reasoning: 0,
   };
+  readonly reader: AnswerReader;
 
-  readonly #handles: FileHandle[];
-  readonly #ids: IdTable;
+  readonly #ids: AnswerIds;
   readonly #line = new AnswerLine();
   #capacity: number;
-  #file: Uint8Array;
-  #ok: Uint8Array;
-  #claimed: Uint8Array;
-  /** Of the line in its file; the response's start counts from it. Lengths in bytes. */
-  #offset: Float64Array;
+  /** 0 without an answer, else FAILED or OK. */
+  #found: Uint8Array;
+  /** Of the line, as the reader counts; the response's start counts from it. Lengths in bytes. */
+  #start: Float64Array;
   #length: Uint32Array;
   #responseStart: Uint32Array;
   #responseLength: Uint32Array;
 
-  private constructor(handles: FileHandle[], capacity: number) {
-    this.#handles = handles;
-    this.#ids = new IdTable(capacity);
+  private constructor(reader: AnswerReader, ids: AnswerIds) {
+    const capacity = Math.max(ids.size, likelyAnswers(reader.bytes));
+    this.reader = reader;
+    this.#ids = ids;
     this.#capacity = capacity;
-    this.#file = new Uint8Array(capacity);
-    this.#ok = new Uint8Array(capacity);
-    this.#claimed = new Uint8Array(capacity);
-    this.#offset = new Float64Array(capacity);
+    this.#found = new Uint8Array(capacity);
+    this.#start = new Float64Array(capacity);
     this.#length = new Uint32Array(capacity);
     this.#responseStart = new Uint32Array(capacity);
     this.#responseLength = new Uint32Array(capacity);
   }
 
-  /** Reads both files once. Close it after use. */
-  static async open(files: AnswerFiles, blockBytes?: number): Promise<AnswerIndex> {
-    const paths = [files.output, files.error].filter((path) => path !== null);
-    const handles: FileHandle[] = [];
-    try {
-      let bytes = 0;
-      for (const path of paths) {
-        const handle = await openAnswers(path);
-        handles.push(handle);
-        bytes += (await handle.stat()).size;
-      }
-      const index = new AnswerIndex(handles, firstEntries(bytes));
-      for (const [file, path] of paths.entries()) await index.#addFile(file, path, blockBytes);
-      return index;
-    } catch (error) {
-      for (const handle of handles) await handle.close();
-      throw error;
-    }
+  /** Reads both files once. */
+  static async read(
+    reader: AnswerReader,
+    ids: AnswerIds,
+    blockBytes?: number,
+  ): Promise<AnswerIndex> {
+    const index = new AnswerIndex(reader, ids);
+    for (const { path, before } of reader.files) await index.#addFile(path, before, blockBytes);
+    return index;
   }
 
-  /** The entry that answers the id whose bytes these are, or -1; marks it as asked for. */
-  claim(id: Buffer, start: number, end: number): number {
-    const entry = this.#ids.find(id, start, end);
-    if (entry !== -1) this.#claimed[entry] = 1;
-    return entry;
+  /** Whether there is an answer for the id with this number. */
+  has(entry: number): boolean {
+    const found = this.#found[entry];
+    return found === FAILED || found === OK;
   }
 
   isOk(entry: number): boolean {
-    return this.#ok[entry] === 1;
+    return this.#found[entry] === OK;
+  }
+
+  /** The place of the entry's response, as the reader counts. */
+  responseStart(entry: number): number {
+    return this.#start[entry]! + this.#responseStart[entry]!;
   }
 
   /** Bytes of the entry's response; 0 when it has none. */
@@ -106,65 +100,50 @@ export class AnswerIndex {
     return this.#responseLength[entry]!;
   }
 
-  /** Copies the entry's response to `into`, which has the room. */
-  readResponse(entry: number, into: Buffer, at: number): void {
-    const from = this.#offset[entry]! + this.#responseStart[entry]!;
-    this.#read(entry, into, at, this.#responseLength[entry]!, from);
-  }
-
   /** The whole line, parsed. */
   parse(entry: number): unknown {
     const line = Buffer.allocUnsafe(this.#length[entry]!);
-    this.#read(entry, line, 0, line.length, this.#offset[entry]!);
+    this.reader.read(this.#start[entry]!, line.length, line, 0);
     return JSON.parse(line.toString('utf8'));
   }
 
-  /** How many answered ids nobody asked for. */
-  countUnclaimed(): number {
+  /** How many ids have an answer. */
+  countAnswered(): number {
     let count = 0;
-    for (let entry = 0; entry < this.#ids.size; entry++) {
-      if (this.#claimed[entry] === 0) count++;
-    }
+    for (const found of this.#found) if (found !== 0) count++;
     return count;
   }
 
-  async close(): Promise<void> {
-    for (const handle of this.#handles.splice(0)) await handle.close();
-  }
-
-  async #addFile(file: number, path: string, blockBytes: number | undefined): Promise<void> {
+  async #addFile(path: string, before: number, blockBytes: number | undefined): Promise<void> {
     const options = blockBytes === undefined ? { reuse: true } : { reuse: true, blockBytes };
     for await (const { buffer, start, end, offset } of lineBlocks(path, options)) {
       let at = start;
       if (offset === 0 && buffer.indexOf(BYTE_ORDER_MARK, at) === at) at += BYTE_ORDER_MARK.length;
       while (at < end) {
         const newline = buffer.indexOf(NEWLINE, at);
-        this.#addLine(file, buffer, at, newline, offset + at - start);
+        this.#addLine(buffer, at, newline, before + offset + at - start);
         at = newline + 1;
       }
     }
   }
 
-  #addLine(file: number, buffer: Buffer, start: number, newline: number, offset: number): void {
+  #addLine(buffer: Buffer, start: number, newline: number, place: number): void {
     const line = this.#line;
     if (!line.read(buffer, start, newline)) {
       if (skipBlanks(buffer, start) !== newline) this.anomalies.malformed++;
       return;
     }
-    const known = this.#ids.size;
     const entry = line.idEscaped
       ? this.#addId(line.id(buffer))
       : this.#ids.add(buffer, line.idStart, line.idEnd);
-    const ok = line.ok;
-    if (entry < known) {
+    this.#reserve(entry + 1);
+    const found = line.ok ? OK : FAILED;
+    if (this.#found[entry] !== 0) {
       this.anomalies.duplicate++;
-      if (!ok || this.#ok[entry] === 1) return;
-    } else if (entry === this.#capacity) {
-      this.#grow();
+      if (found === FAILED || this.#found[entry] === OK) return;
     }
-    this.#file[entry] = file;
-    this.#ok[entry] = ok ? 1 : 0;
-    this.#offset[entry] = offset;
+    this.#found[entry] = found;
+    this.#start[entry] = place;
     this.#length[entry] = newline - start;
     const hasResponse = line.responseStart !== -1;
     this.#responseStart[entry] = hasResponse ? line.responseStart - start : 0;
@@ -179,50 +158,19 @@ export class AnswerIndex {
     return this.#ids.add(id, 0, id.length);
   }
 
-  #read(entry: number, into: Buffer, at: number, length: number, from: number): void {
-    const { fd } = this.#handles[this.#file[entry]!]!;
-    let done = 0;
-    while (done < length) {
-      // Right out of the page cache: a trip through the thread pool costs more than the copy.
-      const count = readSync(fd, into, at + done, length - done, from + done);
-      if (count === 0) {
-        throw new MillraceError(
-          'download_changed',
-          'a file of downloaded answers became shorter while it was read; fetch it again',
-          { retryable: true },
-        );
-      }
-      done += count;
-    }
-  }
-
-  #grow(): void {
-    this.#capacity *= 2;
-    this.#file = grown(new Uint8Array(this.#capacity), this.#file);
-    this.#ok = grown(new Uint8Array(this.#capacity), this.#ok);
-    this.#claimed = grown(new Uint8Array(this.#capacity), this.#claimed);
-    this.#offset = grown(new Float64Array(this.#capacity), this.#offset);
+  #reserve(entries: number): void {
+    if (entries <= this.#capacity) return;
+    this.#capacity = Math.max(entries, this.#capacity * 2);
+    this.#found = grown(new Uint8Array(this.#capacity), this.#found);
+    this.#start = grown(new Float64Array(this.#capacity), this.#start);
     this.#length = grown(new Uint32Array(this.#capacity), this.#length);
     this.#responseStart = grown(new Uint32Array(this.#capacity), this.#responseStart);
     this.#responseLength = grown(new Uint32Array(this.#capacity), this.#responseLength);
   }
 }
 
-async function openAnswers(path: string): Promise<FileHandle> {
-  try {
-    return await openPrivate(path, 'r');
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-    throw new MillraceError(
-      'download_missing',
-      `the downloaded answers ${path} are gone; fetch them again, then join`,
-      { retryable: true, cause: error },
-    );
-  }
-}
-
-/** A power of two. */
-function firstEntries(bytes: number): number {
+/** Room for the answers of files of so many bytes: a power of two. */
+export function likelyAnswers(bytes: number): number {
   let entries = LEAST_FIRST_ENTRIES;
   while (entries < MOST_FIRST_ENTRIES && entries * SHORT_ANSWER_BYTES < bytes) entries *= 2;
   return entries;

@@ -2,9 +2,10 @@ import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from '../core/errors.ts';
 import { syncDirectory } from '../streams/files.ts';
+import { linesIfThere, linesOf } from './line-blocks.ts';
 import { joinPaths } from './paths.ts';
-import { resultLines } from './result-file.ts';
 import { RowFile } from './row-file.ts';
+import { RowIndex } from './row-index.ts';
 
 const STATUS_KEY = Buffer.from(',"status":"');
 const FAILED = Buffer.from(',"status":"failed",');
@@ -25,7 +26,9 @@ export interface DroppedRows {
  */
 export async function dropFailed(directory: string, name: string): Promise<DroppedRows> {
   const paths = joinPaths(directory, name);
-  const kept = await keepFinal(paths.results);
+  // What the join left in the downloads is ok.
+  const deferred = (await RowIndex.readHead(paths.index))?.deferred ?? 0;
+  const kept = deferred + (await keepFinal(paths.results));
   await moveIfThere(paths.failedRecords, paths.leftoverRecords);
   await moveIfThere(paths.failedRequests, paths.leftoverRequests);
   return { kept, dropped: await countLines(paths.leftoverRecords) };
@@ -36,8 +39,8 @@ async function keepFinal(path: string): Promise<number> {
   let kept = 0;
   let dropped = 0;
   try {
-    for await (const lines of resultLines(path)) {
-      for (const line of lines) {
+    for await (const block of linesIfThere(path)) {
+      for (const line of linesOf(block)) {
         if (isFailed(line)) {
           dropped++;
           continue;
@@ -75,8 +78,8 @@ async function moveIfThere(from: string, to: string): Promise<void> {
 
 async function countLines(path: string): Promise<number> {
   let count = 0;
-  for await (const lines of resultLines(path)) {
-    count += lines.length;
+  for await (const block of linesIfThere(path)) {
+    count += linesOf(block).length;
   }
   return count;
 }

@@ -1,12 +1,17 @@
 import type { Usage } from '../core/job.ts';
 import type { RowError } from '../core/record.ts';
 import type { RowAttempt } from '../core/result.ts';
-import { type AnswerFiles, AnswerIndex } from './answers.ts';
-import { decodeString } from './json-bytes.ts';
+import { type AnswerFiles, AnswerReader } from './answer-reader.ts';
+import { AnswerIndex, likelyAnswers } from './answers.ts';
+import { IdTable } from './id-table.ts';
+import { OrdinalIds, type OrdinalRange } from './ordinal-ids.ts';
 import { judgeAnswer, MISSING } from './outcome.ts';
 import { joinPaths } from './paths.ts';
-import { RowFile } from './row-file.ts';
-import { forEachRow, type ShardRow } from './shard-rows.ts';
+import { RowFile, removeDurably } from './row-file.ts';
+import { RowIndex } from './row-index.ts';
+import { addResponse, FAILED_AND_RECORD, OK_AND_RECORD, okEnd, startRow } from './row-lines.ts';
+import { idsOfOrdinals, readIds, type ShardIds } from './shard-ids.ts';
+import { checkRecordsEnd, forRows, type ShardRow } from './shard-rows.ts';
 import type { OutputReader } from './structured-output.ts';
 
 /** One shard and the batch that ended for it. */
@@ -43,6 +48,14 @@ export interface JoinOptions {
    * code of a row without an answer. Example: `() => false` when the job was cancelled.
    */
   readonly retryOverride?: (code: string, status: number | null) => boolean | undefined;
+  /** What the custom_ids are, when they follow from the ordinals; saves reading the requests. */
+  readonly ordinals?: OrdinalRange | undefined;
+  /**
+   * From how many bytes of records and answers on the ok rows are left where they are, which must
+   * then stay beside `results/NAME.index` until the rows are read for the last time. Default: all
+   * final rows are written out, whatever their size; so are those whose output is read.
+   */
+  readonly deferFrom?: number;
 }
 
 /** The account of one join: rows = ok + failed + leftover. */
@@ -69,61 +82,84 @@ export interface JoinSummary {
 /**
  * Joins the answers of one batch to the records of its shard, by custom_id, in the shard's order and
  * in constant memory. Writes `results/NAME.ndjson` with the final rows, `shards/NAME.leftover.*` with
- * the rows to try again, and `shards/NAME.failed.*` with the material of the final failures; a file
- * without rows is not written, and an older one is removed. The same inputs give the same files,
- * however often; what it reads is left as it is.
+ * the rows to try again, and `shards/NAME.failed.*` with the material of the final failures; with
+ * `deferFrom`, `results/NAME.index` for the ok rows. A file without rows is not written, and an older one
+ * is removed. The same inputs give the same files, however often; what it reads is left as it is.
  */
 export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
-  const index = await AnswerIndex.open(options.answers);
-  const join = new ShardJoin(options, index);
+  const { directory, name, ordinals } = options;
+  const reader = await AnswerReader.open(options.answers);
   try {
-    await forEachRow(options.directory, options.name, (row) => join.add(row));
-    return await join.commit();
+    let index: AnswerIndex;
+    let ids: ShardIds;
+    if (ordinals !== undefined) {
+      index = await AnswerIndex.read(reader, new OrdinalIds(ordinals));
+      ids = idsOfOrdinals(ordinals);
+    } else {
+      const table = new IdTable(likelyAnswers(reader.bytes));
+      index = await AnswerIndex.read(reader, table);
+      ids = await readIds(directory, name, table);
+    }
+    const recordBytes = await checkRecordsEnd(directory, name, ids.rows);
+    const join = new ShardJoin(options, index, ids, recordBytes);
+    try {
+      await forRows(directory, name, join.toWrite(), (row, place) => join.add(row, place));
+      return await join.commit();
+    } finally {
+      await join.discard();
+    }
   } finally {
-    await join.discard();
-    await index.close();
+    await reader.close();
   }
 }
-
-const CUSTOM_ID_KEY = Buffer.from(',"custom_id":');
-const OK_AND_RECORD = Buffer.from(',"status":"ok","record":');
-const FAILED_AND_RECORD = Buffer.from(',"status":"failed","record":');
-const RESPONSE_KEY = Buffer.from(',"response":');
-const NO_RESPONSE = Buffer.from(',"response":null');
-const NO_ERROR = ',"error":null,"attempts":';
 
 class ShardJoin {
   readonly #options: JoinOptions;
   readonly #index: AnswerIndex;
+  readonly #ids: ShardIds;
+  readonly #indexPath: string;
   readonly #results: RowFile;
   readonly #leftover: PairFile;
   readonly #failed: PairFile;
   /** How the line of an ok row without a history ends. */
   readonly #firstTryEnd: Buffer;
   readonly #failedCodes = new Map<string, number>();
-  #rows = 0;
+  readonly #recordBytes: number;
+  readonly #defers: boolean;
   #ok = 0;
   #missing = 0;
 
-  constructor(options: JoinOptions, index: AnswerIndex) {
+  constructor(options: JoinOptions, index: AnswerIndex, ids: ShardIds, recordBytes: number) {
     const paths = joinPaths(options.directory, options.name);
     this.#options = options;
     this.#index = index;
+    this.#ids = ids;
+    this.#recordBytes = recordBytes;
+    const { deferFrom = Number.POSITIVE_INFINITY, readOutput = null } = options;
+    this.#defers = readOutput === null && recordBytes + index.reader.bytes >= deferFrom;
+    this.#indexPath = paths.index;
     this.#results = new RowFile(paths.results);
     this.#leftover = new PairFile(paths.leftoverRequests, paths.leftoverRecords);
     this.#failed = new PairFile(paths.failedRequests, paths.failedRecords);
-    this.#firstTryEnd = Buffer.from(this.#okEnd([]));
+    this.#firstTryEnd = Buffer.from(okEnd([this.#attempt('ok')]));
   }
 
-  add(row: ShardRow): void | Promise<void> {
-    const number = ++this.#rows;
-    const entry = this.#claim(row);
+  /** The places of the rows that are not left where they are. */
+  *toWrite(): Generator<number, void, undefined> {
+    for (let row = 0; row < this.#ids.rows; row++) {
+      if (!this.#defers || !this.#index.isOk(this.#ids.numberOf(row))) yield row;
+    }
+  }
+
+  add(row: ShardRow, place: number): void | Promise<void> {
+    const number = this.#ids.numberOf(place);
+    const entry = this.#index.has(number) ? number : -1;
     if (entry !== -1 && this.#index.isOk(entry)) {
       const { readOutput = null } = this.#options;
       return readOutput === null ? this.#addOk(row, entry) : this.#addRead(row, entry, readOutput);
     }
 
-    const lineError = this.#options.lineErrors?.get(number);
+    const lineError = this.#options.lineErrors?.get(place + 1);
     if (lineError !== undefined) return this.#addFailed(row, entry, lineError);
     if (entry === -1) {
       this.#missing++;
@@ -138,17 +174,21 @@ class ShardJoin {
   }
 
   async commit(): Promise<JoinSummary> {
+    const deferred = this.#deferred();
     await this.#leftover.commit();
     await this.#failed.commit();
     await this.#results.commit();
+    if (deferred.head.deferred > 0) await deferred.write(this.#indexPath);
+    else await removeDurably(this.#indexPath);
+    const { rows } = this.#ids;
     return {
-      rows: this.#rows,
-      ok: this.#ok,
+      rows,
+      ok: this.#ok + deferred.head.deferred,
       failed: this.#failed.lines,
       leftover: this.#leftover.lines,
       usage: { ...this.#index.usage },
       anomalies: {
-        unknown: this.#index.countUnclaimed(),
+        unknown: this.#index.countAnswered() - this.#countKnown(),
         ...this.#index.anomalies,
         missing: this.#missing,
       },
@@ -163,10 +203,33 @@ class ShardJoin {
     await this.#results.discard();
   }
 
-  #claim({ request, idStart, idEnd, idEscaped }: ShardRow): number {
-    if (!idEscaped) return this.#index.claim(request.buffer, idStart, idEnd);
-    const id = Buffer.from(decodeString(request.buffer, idStart, idEnd), 'utf8');
-    return this.#index.claim(id, 0, id.length);
+  /** Where the ok rows lie that are not written. */
+  #deferred(): RowIndex {
+    const index = this.#index;
+    const { rows, prefix, idEnds, ids } = this.#ids;
+    const { batch, at } = this.#options;
+    const starts = new Float64Array(rows);
+    const lengths = new Uint32Array(rows);
+    let deferred = 0;
+    for (let row = 0; this.#defers && row < rows; row++) {
+      const entry = this.#ids.numberOf(row);
+      if (!index.isOk(entry)) continue;
+      starts[row] = index.responseStart(entry);
+      lengths[row] = index.responseLength(entry);
+      deferred++;
+    }
+    const { outputBytes, errorBytes } = index.reader;
+    const files = { recordBytes: this.#recordBytes, outputBytes, errorBytes };
+    const head = { version: 1, rows, deferred, batch, at, prefix, ...files } as const;
+    return new RowIndex(head, starts, lengths, idEnds, ids);
+  }
+
+  #countKnown(): number {
+    let known = 0;
+    for (let row = 0; row < this.#ids.rows; row++) {
+      if (this.#index.has(this.#ids.numberOf(row))) known++;
+    }
+    return known;
   }
 
   #decide(
@@ -199,23 +262,19 @@ class ShardJoin {
   #addOk(row: ShardRow, entry: number, output: string | null = null): void | Promise<void> {
     const { block } = this.#results;
     this.#ok++;
-    this.#startRow(row, OK_AND_RECORD);
+    startRow(block, row, row.request.buffer, row.idStart, row.idEnd, OK_AND_RECORD);
     this.#addResponse(entry);
-    if (output !== null) block.text(this.#okEnd(row.attempts, `,"output":${output}`));
-    else if (row.attempts.length === 0) block.bytes(this.#firstTryEnd);
-    else block.text(this.#okEnd(row.attempts));
+    if (output === null && row.attempts.length === 0) block.bytes(this.#firstTryEnd);
+    else block.text(okEnd([...row.attempts, this.#attempt('ok')], output));
     return this.#results.drain();
-  }
-
-  #okEnd(history: readonly RowAttempt[], output = ''): string {
-    return `${NO_ERROR}${JSON.stringify([...history, this.#attempt('ok')])}${output}}\n`;
   }
 
   async #addFailed(row: ShardRow, entry: number, error: RowError): Promise<void> {
     const { block } = this.#results;
     const attempts = [...row.attempts, this.#attempt(error.code)];
-    this.#startRow(row, FAILED_AND_RECORD);
-    this.#addResponse(entry);
+    startRow(block, row, row.request.buffer, row.idStart, row.idEnd, FAILED_AND_RECORD);
+    if (entry === -1 || this.#index.responseLength(entry) === 0) block.bytes(NO_RESPONSE);
+    else this.#addResponse(entry);
     const reason = JSON.stringify({ code: error.code, message: error.message });
     block.text(`,"error":${reason},"attempts":${JSON.stringify(attempts)}}\n`);
     this.#failedCodes.set(error.code, (this.#failedCodes.get(error.code) ?? 0) + 1);
@@ -223,33 +282,17 @@ class ShardJoin {
     await this.#failed.add(row, attempts);
   }
 
-  #startRow(row: ShardRow, statusAndKey: Buffer): void {
-    const { block } = this.#results;
-    const { request, recordLine } = row;
-    block.bytes(recordLine.buffer, recordLine.start, row.ordinalEnd);
-    block.bytes(CUSTOM_ID_KEY);
-    block.bytes(request.buffer, row.idStart - 1, row.idEnd + 1);
-    block.bytes(statusAndKey);
-    block.bytes(recordLine.buffer, row.recordStart, row.recordEnd);
-  }
-
   #addResponse(entry: number): void {
-    const { block } = this.#results;
-    const length = entry === -1 ? 0 : this.#index.responseLength(entry);
-    if (length === 0) {
-      block.bytes(NO_RESPONSE);
-      return;
-    }
-    block.bytes(RESPONSE_KEY);
-    block.reserve(length);
-    this.#index.readResponse(entry, block.buffer, block.length);
-    block.length += length;
+    const length = this.#index.responseLength(entry);
+    addResponse(this.#results.block, this.#index.reader, this.#index.responseStart(entry), length);
   }
 
   #attempt(code: string): RowAttempt {
     return { batch: this.#options.batch, code, at: this.#options.at };
   }
 }
+
+const NO_RESPONSE = Buffer.from(',"response":null');
 
 /** A request file and its record file, line for line. */
 class PairFile {

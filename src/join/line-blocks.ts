@@ -1,3 +1,4 @@
+import { errorCode } from '../core/errors.ts';
 import { openPrivate } from '../streams/files.ts';
 
 const NEWLINE = 0x0a;
@@ -98,4 +99,31 @@ export async function* lineBlocks(
     await ahead;
     await handle.close();
   }
+}
+
+/** The same of a file that may not be there, which then has no lines. */
+export async function* linesIfThere(
+  path: string,
+  options: LineBlockOptions = {},
+): AsyncGenerator<LineBlock, void, undefined> {
+  try {
+    yield* lineBlocks(path, options);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+/** The single lines of a block, without their newlines: views into it. */
+export function linesOf({
+  buffer,
+  start,
+  end,
+}: Pick<LineBlock, 'buffer' | 'start' | 'end'>): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let at = start; at < end; ) {
+    const newline = buffer.indexOf(NEWLINE, at);
+    if (newline > at) lines.push(buffer.subarray(at, newline));
+    at = newline + 1;
+  }
+  return lines;
 }

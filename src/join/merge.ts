@@ -1,9 +1,14 @@
-import type { LineBlock } from './line-blocks.ts';
-import { damaged, ordinalAt, resultBlocks } from './result-file.ts';
+import { damaged } from './damaged.ts';
+import type { RowsBlock } from './deferred-rows.ts';
+import { linesOf } from './line-blocks.ts';
+import { ordinalAt } from './ordinal-at.ts';
+import { resultBlocks } from './result-file.ts';
 
 /** One file of rows sorted by ordinal, and the range that its ordinals lie in. */
 export interface ResultFile {
   readonly path: string;
+  /** The shard whose rows they are, if they are one's. */
+  readonly shard?: string;
   readonly firstOrdinal: number;
   readonly lastOrdinal: number;
   /** How many rows it must have; not checked when absent. */
@@ -53,6 +58,13 @@ export async function* mergeRuns(
         smallest(open, next)?.ordinal ?? Number.POSITIVE_INFINITY,
         waiting.at(-1)?.firstOrdinal ?? Number.POSITIVE_INFINITY,
       );
+      const whole = next.wholeBlock(last, limit);
+      if (whole !== null) {
+        last = next.ordinal;
+        yield whole;
+        if (!(await next.advance())) open.splice(open.indexOf(next), 1);
+        continue;
+      }
       const { buffer, start } = next;
       let end = start;
       let rows = 0;
@@ -84,8 +96,8 @@ export async function* arrivalRuns(
   options: RunOptions = {},
 ): AsyncGenerator<RowRun, void, undefined> {
   for await (const path of paths) {
-    for await (const { buffer, start, end } of resultBlocks(path, options)) {
-      yield { buffer, start, end, rows: countLines(buffer, start, end) };
+    for await (const { buffer, start, end, known } of resultBlocks(path, options)) {
+      yield { buffer, start, end, rows: known?.rows ?? countLines(buffer, start, end) };
     }
   }
 }
@@ -102,21 +114,6 @@ export async function* arrivalOrder(
   paths: Iterable<string> | AsyncIterable<string>,
 ): AsyncGenerator<Buffer[], void, undefined> {
   for await (const run of arrivalRuns(paths)) yield linesOf(run);
-}
-
-/** The single lines of a run, without their newlines: views into it. */
-export function linesOf({
-  buffer,
-  start,
-  end,
-}: Pick<RowRun, 'buffer' | 'start' | 'end'>): Buffer[] {
-  const lines: Buffer[] = [];
-  for (let at = start; at < end; ) {
-    const newline = buffer.indexOf(NEWLINE, at);
-    if (newline > at) lines.push(buffer.subarray(at, newline));
-    at = newline + 1;
-  }
-  return lines;
 }
 
 function countLines(buffer: Buffer, start: number, end: number): number {
@@ -142,7 +139,8 @@ class LineCursor {
   start = 0;
   end = 0;
   ordinal = -1;
-  readonly #blocks: AsyncGenerator<LineBlock, void, undefined>;
+  readonly #blocks: AsyncGenerator<RowsBlock, void, undefined>;
+  #block: RowsBlock | null = null;
   #blockEnd = 0;
   #rows = 0;
 
@@ -161,11 +159,27 @@ class LineCursor {
     return true;
   }
 
+  /**
+   * The whole block, when it stands on its first line and all its ordinals are known to lie between
+   * the two; then it stands on the last line.
+   */
+  wholeBlock(after: number, before: number): RowRun | null {
+    const block = this.#block;
+    const known = block?.known;
+    if (block === null || known === undefined || this.start !== block.start) return null;
+    if (known.first <= after || known.last >= before) return null;
+    this.end = block.end;
+    this.ordinal = known.last;
+    this.#rows += known.rows - 1;
+    return { buffer: block.buffer, start: block.start, end: block.end, rows: known.rows };
+  }
+
   /** Goes to the next line, reading on; false at the end. */
   async advance(): Promise<boolean> {
     while (!this.step()) {
       const block = await this.#blocks.next();
       if (block.done) return this.#checkRows();
+      this.#block = block.value;
       this.buffer = block.value.buffer;
       this.end = block.value.start;
       this.#blockEnd = block.value.end;

@@ -1,37 +1,21 @@
-import { errorCode, MillraceError } from '../core/errors.ts';
 import type { ResultRow } from '../core/result.ts';
-import { type LineBlock, type LineBlockOptions, lineBlocks } from './line-blocks.ts';
-
-const NEWLINE = 0x0a;
-const ZERO = 0x30;
-const ORDINAL_PREFIX = Buffer.from('{"ordinal":');
+import { damaged } from './damaged.ts';
+import { deferredRows, type RowsBlock } from './deferred-rows.ts';
+import { type LineBlockOptions, linesIfThere, linesOf } from './line-blocks.ts';
+import { indexOfResults } from './paths.ts';
+import { RowIndex } from './row-index.ts';
 
 /**
- * One result file as blocks of whole lines. A file that does not exist has none: a shard all of whose
- * rows were left over writes no file.
+ * The rows of one result file as blocks of whole lines, those among them that its index defers. A
+ * file that does not exist has none: a shard all of whose rows were left over writes no file.
  */
 export async function* resultBlocks(
   path: string,
   options: LineBlockOptions = {},
-): AsyncGenerator<LineBlock, void, undefined> {
-  try {
-    yield* lineBlocks(path, options);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
-}
-
-/** The lines of one result file, block by block, each without its newline. */
-export async function* resultLines(path: string): AsyncGenerator<Buffer[], void, undefined> {
-  for await (const { buffer, start, end } of resultBlocks(path)) {
-    const lines: Buffer[] = [];
-    for (let at = start; at < end; ) {
-      const newline = buffer.indexOf(NEWLINE, at);
-      if (newline > at) lines.push(buffer.subarray(at, newline));
-      at = newline + 1;
-    }
-    yield lines;
-  }
+): AsyncGenerator<RowsBlock, void, undefined> {
+  const index = await RowIndex.read(indexOfResults(path));
+  if (index === null) yield* linesIfThere(path, options);
+  else yield* deferredRows(path, index, options);
 }
 
 /** The rows of one result file, parsed. Throws `damaged_result` for a line that is not a row. */
@@ -39,8 +23,8 @@ export async function* readRows<T = unknown, O = unknown>(
   path: string,
 ): AsyncGenerator<ResultRow<T, O>, void, undefined> {
   let number = 0;
-  for await (const lines of resultLines(path)) {
-    for (const line of lines) {
+  for await (const block of resultBlocks(path)) {
+    for (const line of linesOf(block)) {
       number++;
       yield parseRow<T, O>(line, path, number);
     }
@@ -60,32 +44,4 @@ export function parseRow<T = unknown, O = unknown>(
     const code = error instanceof SyntaxError ? 'not JSON' : 'not readable';
     throw damaged(where, number, code);
   }
-}
-
-/** The ordinal at the fixed start of the row's line `bytes[start, end)`. */
-export function ordinalAt(bytes: Buffer, start: number, end: number, where: string): number {
-  const digits = start + ORDINAL_PREFIX.length;
-  let at = digits;
-  let ordinal = 0;
-  for (; at < end; at++) {
-    const digit = bytes[at]! - ZERO;
-    if (digit < 0 || digit > 9) break;
-    ordinal = ordinal * 10 + digit;
-  }
-  const whole = at > digits && ORDINAL_PREFIX.compare(bytes, start, digits) === 0;
-  if (!whole) throw damaged(where, undefined, 'a line does not start with its ordinal');
-  return ordinal;
-}
-
-/** The same of a line that is a buffer of its own. */
-export function ordinalOf(line: Buffer, where: string): number {
-  return ordinalAt(line, 0, line.length, where);
-}
-
-export function damaged(where: string, line: number | undefined, what: string): MillraceError {
-  const at = line === undefined ? where : `${where} line ${line}`;
-  return new MillraceError(
-    'damaged_result',
-    `${at}: ${what}; the file was changed after it was written, collect the shard again`,
-  );
 }

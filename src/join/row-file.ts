@@ -40,7 +40,8 @@ export class RowFile {
   }
 }
 
-async function removeDurably(path: string): Promise<void> {
+/** Removes a file that may not be there. */
+export async function removeDurably(path: string): Promise<void> {
   try {
     await rm(path);
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { RowAttempt } from '../core/result.ts';
 import { corruptShard, readRecordLine } from '../shards/format.ts';
 import { shardPaths } from '../shards/paths.ts';
+import { openPrivate } from '../streams/files.ts';
 import { type LineBlock, lineBlocks } from './line-blocks.ts';
 
 const NEWLINE = 0x0a;
@@ -12,6 +13,7 @@ const ZERO = 0x30;
 const REQUEST_START = Buffer.from('{"custom_id":"');
 const RECORD_START = Buffer.from('{"ordinal":');
 const RECORD_KEY = Buffer.from(',"record":');
+const LINE_END = Buffer.from('}\n');
 const NO_ATTEMPTS: readonly RowAttempt[] = [];
 
 /**
@@ -27,7 +29,9 @@ export class ShardRow {
   idStart = 0;
   idEnd = 0;
   idEscaped = false;
-  /** The record line up to here is `{"ordinal":N`. */
+  ordinal = 0;
+  /** The record line up to `ordinalEnd` is `{"ordinal":N`. */
+  ordinalStart = 0;
   ordinalEnd = 0;
   recordStart = 0;
   recordEnd = 0;
@@ -60,7 +64,14 @@ export class ShardRow {
     if (!startsWith(buffer, start, RECORD_START)) return false;
     const digits = start + RECORD_START.length;
     let at = digits;
-    while (buffer[at]! - ZERO >= 0 && buffer[at]! - ZERO <= 9) at++;
+    let ordinal = 0;
+    for (; ; at++) {
+      const digit = buffer[at]! - ZERO;
+      if (digit < 0 || digit > 9) break;
+      ordinal = ordinal * 10 + digit;
+    }
+    this.ordinal = ordinal;
+    this.ordinalStart = digits;
     this.ordinalEnd = at;
     this.recordStart = at + RECORD_KEY.length;
     this.recordEnd = end - 1;
@@ -79,11 +90,28 @@ export class ShardRow {
 }
 
 /** The lines of one file, one at a time. */
-class LineFeed {
+export class LineFeed {
   buffer: Buffer = Buffer.alloc(0);
   start = 0;
   end = -1;
   #blockEnd = 0;
+  #left = 0;
+
+  /** Goes `lines` on; false when the block ends before: then call `reach`. */
+  skip(lines: number): boolean {
+    let left = lines;
+    while (left > 0 && this.step()) left--;
+    this.#left = left;
+    return left === 0;
+  }
+
+  /** Goes on to where `skip` wanted, reading on; false at the file's end. */
+  async reach(blocks: AsyncGenerator<LineBlock, void, undefined>): Promise<boolean> {
+    do {
+      if (!(await this.advance(blocks))) return false;
+    } while (!this.skip(this.#left - 1));
+    return true;
+  }
 
   /** Goes to the next line of the block; false at its end. */
   step(): boolean {
@@ -105,33 +133,80 @@ class LineFeed {
 }
 
 /**
- * Calls `visit` for each row of a sealed shard in order, and awaits it where it gives a promise.
- * Throws `corrupt_shard`, naming the file and the line, when the files are not as they were sealed.
+ * Calls `visit` for the rows of a sealed shard that `wanted` names by their place, from 0 and in
+ * order, and awaits it where it gives a promise. Reads as far as the last of them. Throws
+ * `corrupt_shard`, naming the file and the line, when the files are not as they were sealed.
  */
-export async function forEachRow(
+export async function forRows(
   directory: string,
   name: string,
-  visit: (row: ShardRow) => void | Promise<void>,
+  wanted: Iterable<number>,
+  visit: (row: ShardRow, place: number) => void | Promise<void>,
 ): Promise<void> {
   const paths = shardPaths(directory, name);
   const requests = lineBlocks(paths.requests, { reuse: true });
   const records = lineBlocks(paths.records, { reuse: true });
   const row = new ShardRow();
+  let at = -1;
   try {
-    for (let line = 1; ; line++) {
-      const hasRequest = row.request.step() || (await row.request.advance(requests));
-      const hasRecord = row.recordLine.step() || (await row.recordLine.advance(records));
-      if (!hasRequest && !hasRecord) return;
-      if (!hasRequest) throw corruptShard(paths.requests, line, 'the line is missing');
-      if (!hasRecord) throw corruptShard(paths.records, line, 'the line is missing');
-      if (!row.readRequest()) throw corruptShard(paths.requests, line, 'this is no request line');
-      if (!row.readRecord()) throw corruptShard(paths.records, line, 'this is no record line');
-      const visited = visit(row);
+    for (const place of wanted) {
+      const left = place - at;
+      at = place;
+      if (!row.request.skip(left) && !(await row.request.reach(requests))) {
+        throw corruptShard(paths.requests, at + 1, 'the line is missing');
+      }
+      if (!row.recordLine.skip(left) && !(await row.recordLine.reach(records))) {
+        throw corruptShard(paths.records, at + 1, 'the line is missing');
+      }
+      if (!row.readRequest()) throw corruptShard(paths.requests, at + 1, 'this is no request line');
+      if (!row.readRecord()) throw corruptShard(paths.records, at + 1, 'this is no record line');
+      const visited = visit(row, place);
       if (visited !== undefined) await visited;
     }
   } finally {
     await requests.return();
     await records.return();
+  }
+}
+
+/** Calls `visit` for each request line of a sealed shard. Throws `corrupt_shard`. */
+export async function forRequests(
+  directory: string,
+  name: string,
+  visit: (row: ShardRow) => void,
+): Promise<void> {
+  const { requests: path } = shardPaths(directory, name);
+  const blocks = lineBlocks(path, { reuse: true });
+  const row = new ShardRow();
+  try {
+    for (let line = 1; row.request.step() || (await row.request.advance(blocks)); line++) {
+      if (!row.readRequest()) throw corruptShard(path, line, 'this is no request line');
+      visit(row);
+    }
+  } finally {
+    await blocks.return();
+  }
+}
+
+/**
+ * Checks that the records of a shard end with a whole line, which a file that was cut does not, and
+ * gives their bytes. Throws `corrupt_shard`.
+ */
+export async function checkRecordsEnd(
+  directory: string,
+  name: string,
+  rows: number,
+): Promise<number> {
+  const { records: path } = shardPaths(directory, name);
+  const handle = await openPrivate(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const end = Buffer.alloc(LINE_END.length);
+    await handle.read(end, 0, end.length, Math.max(0, size - end.length));
+    if (rows > 0 && !end.equals(LINE_END)) throw corruptShard(path, rows, 'the line is not whole');
+    return size;
+  } finally {
+    await handle.close();
   }
 }
 

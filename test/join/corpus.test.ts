@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { AnswerReader } from '../../src/join/answer-reader.ts';
 import { AnswerIndex } from '../../src/join/answers.ts';
 import { IdTable } from '../../src/join/id-table.ts';
 import { lineBlocks } from '../../src/join/line-blocks.ts';
@@ -179,18 +180,20 @@ describe('lineBlocks', () => {
     async (blockBytes) => {
       using job = new TestJob();
       const output = job.output(`\ufeff${ALL_OK}{"custom_id":"x"}\r\n${okLine('last')}`);
-      const index = await AnswerIndex.open({ output, error: null }, blockBytes);
+      const ids = new IdTable(8);
+      const reader = await AnswerReader.open({ output, error: null });
+      const index = await AnswerIndex.read(reader, ids, blockBytes);
       try {
         for (const id of [...IDS.map((n) => `job-${n}`), 'last']) {
-          const entry = index.claim(Buffer.from(id), 0, id.length);
+          const entry = ids.find(Buffer.from(id), 0, id.length);
           expect(index.parse(entry)).toMatchObject({ custom_id: id });
           const response = Buffer.alloc(index.responseLength(entry));
-          index.readResponse(entry, response, 0);
+          reader.read(index.responseStart(entry), response.length, response, 0);
           expect(JSON.parse(response.toString())).toMatchObject({ request_id: `req-${id}` });
         }
-        expect(index.countUnclaimed()).toBe(1);
+        expect(index.countAnswered()).toBe(IDS.length + 2);
       } finally {
-        await index.close();
+        await reader.close();
       }
     },
   );

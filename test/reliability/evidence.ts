@@ -151,6 +151,12 @@ export interface Findings {
 /** Rows, what `retry` would reopen, and the rejected rows that a source is compared with again. */
 const MAY_STAY = /^results\/|^shards\/.*\.(failed\.|rejected\.partial$)/;
 
+/** Records and answers stay while an index says that rows are to be read from them. */
+function isRowsOfIndex(name: string, files: readonly string[]): boolean {
+  const shard = /^(?:shards|downloads)\/([^.]+)\.(?:records\.ndjson|output\.jsonl|error\.jsonl)$/;
+  return files.includes(`results/${shard.exec(name)?.[1]}.index`);
+}
+
 export function examine(job: JobTruth, service: ServiceTruth): Findings {
   const ours = service.batches.filter(({ metadata }) =>
     metadata?.millrace_job?.endsWith(`.${job.uid}`),
@@ -172,7 +178,7 @@ export function examine(job: JobTruth, service: ServiceTruth): Findings {
       .filter(({ status }) => !TERMINAL_STATUSES.has(status as never) && status !== 'cancelling')
       .map(({ id }) => id),
     unknown: ours.filter(({ id }) => !known.has(id)).map(({ id }) => id),
-    leftFiles: job.files.filter((name) => !MAY_STAY.test(name)),
+    leftFiles: job.files.filter((name) => !MAY_STAY.test(name) && !isRowsOfIndex(name, job.files)),
     duplicates: ours.length - attempts.size,
     mostHeld: mostHeld(job),
   };

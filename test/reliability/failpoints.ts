@@ -34,6 +34,8 @@ export function deaths(hits: readonly number[]): Death[] {
 }
 
 const RECORDS = 60;
+/** Makes the shards large enough for their rows to stay in the downloads until the output is written. */
+const NOTE_BYTES = 60_000; // 60 kB
 const QUOTA = 1300;
 const EXIT_ROWS = 2;
 
@@ -77,7 +79,7 @@ export class FailpointBench {
   }
 
   async open(): Promise<void> {
-    await writeFile(this.#source, table(RECORDS));
+    await writeFile(this.#source, table(RECORDS, NOTE_BYTES));
   }
 
   async close(): Promise<void> {

@@ -1,12 +1,13 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { failpoint } from '../../core/failpoints.ts';
 import type { Context, Step } from '../context.ts';
 import { REOPENING } from '../reopen.ts';
 
 /**
- * Removes the local files of a joined shard that nobody needs any more: its requests, records and
- * downloads, since what must be tried again was kept apart by the join; and that too once it lies
- * in a retry shard.
+ * Removes the local files of a joined shard that nobody needs any more: its requests, since what
+ * must be tried again was kept apart by the join; that too once it lies in a retry shard; and records
+ * and downloads, unless rows are still to be read from them.
  */
 export const clean: Step = async (context, task) => {
   const shard = await context.store.read((tx) => tx.shard(task.id));
@@ -26,11 +27,11 @@ export const clean: Step = async (context, task) => {
 
 async function removeFiles(context: Context, shard: string, leftovers: boolean): Promise<void> {
   const { directory } = context;
+  const read = existsSync(directory.rowIndex(shard));
   const paths = [
     directory.requests(shard),
-    directory.records(shard),
-    directory.download(shard, 'output'),
-    directory.download(shard, 'error'),
+    ...(read ? [] : [directory.records(shard)]),
+    ...(read ? [] : [directory.download(shard, 'output'), directory.download(shard, 'error')]),
     ...(leftovers ? directory.kept(shard, 'leftover') : []),
   ];
   failpoint('clean.before');

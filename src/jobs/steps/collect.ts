@@ -1,10 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { failpoint } from '../../core/failpoints.ts';
-import type { BatchRow, Shard } from '../../core/job.ts';
+import type { BatchRow, RequestSpec, Shard } from '../../core/job.ts';
 import type { RowError } from '../../core/record.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Transaction } from '../../core/store.ts';
 import { type JoinSummary, joinShard } from '../../join/join-shard.ts';
+import type { OrdinalRange } from '../../join/ordinal-ids.ts';
 import { drain } from '../attempts.ts';
 import { type Context, jobRow, log, type Step, targetNamed } from '../context.ts';
 import { shardCost } from '../cost.ts';
@@ -12,6 +13,10 @@ import { type Fetched, fetchFile } from '../download.ts';
 import { isGivenUp, LOST } from '../given-up.ts';
 import { isGone, missed } from '../missing.ts';
 import { outputReaderOf } from '../output-reader.ts';
+import { rememberedRequest } from '../request.ts';
+
+/** Rows of a shard smaller than this are written out when they are joined. */
+const DEFER_FROM_BYTES = 1024 * 1024; // 1 MiB
 
 /** Batches failed with these say that the target is wrong, not the rows. */
 const TARGET_CODES: ReadonlySet<string> = new Set([
@@ -30,12 +35,14 @@ export const collect: Step = async (context, task, signal) => {
   const begun = await context.store.transaction(async (tx) => {
     const shard = await tx.shard(task.id);
     const batch = shard?.batchId ? await tx.batch(shard.batchId) : undefined;
-    const { rounds } = await jobRow(tx);
+    const { name, rounds, spec } = await jobRow(tx);
+    const ordinals = shard && ordinalsOf(shard, name, spec.request);
     if (shard?.state === 'ended' && batch !== undefined) {
       const moved = await tx.moveShard(shard.name, shard.version, { state: 'collecting' });
-      return { shard: moved, batch, rounds };
+      return { shard: moved, batch, rounds, ordinals };
     }
-    if (shard?.state === 'collecting' && batch !== undefined) return { shard, batch, rounds };
+    if (shard?.state === 'collecting' && batch !== undefined)
+      return { shard, batch, rounds, ordinals };
     await tx.doneTask(task);
     return null;
   });
@@ -66,6 +73,8 @@ export const collect: Step = async (context, task, signal) => {
     chargeAttempt: verdict.chargeAttempt,
     readOutput: await outputReaderOf(context),
     retryMismatch: context.settings.retryMismatch,
+    ordinals: begun.ordinals,
+    ...(defers(shard, context.settings.keep) ? { deferFrom: DEFER_FROM_BYTES } : {}),
   });
   failpoint('collect.joined');
   await context.store.transaction(async (tx) => {
@@ -75,6 +84,30 @@ export const collect: Step = async (context, task, signal) => {
     await tx.putTask('sweep', target.service.resource, context.clock.now());
   });
 };
+
+/**
+ * Whether its ok rows may stay in the downloads until the output is written. Rows of retry shards lie
+ * all over the output, where a file of their own is cheaper to hold open.
+ */
+function defers({ partition }: Shard, keep: boolean): boolean {
+  return partition !== null && !keep;
+}
+
+/**
+ * What the shard's custom_ids are, if they are known to be the job's name and the ordinals without a
+ * gap; functions, modules and ready-made requests may give others.
+ */
+function ordinalsOf(
+  shard: Shard,
+  job: string,
+  request: RequestSpec | null,
+): OrdinalRange | undefined {
+  const definition = rememberedRequest(request);
+  const plain = definition?.kind === 'prompt' || definition?.kind === 'body';
+  const { firstOrdinal: first, lastOrdinal, requests: rows } = shard;
+  if (!plain || request?.idField !== null || lastOrdinal - first + 1 !== rows) return undefined;
+  return { prefix: `${job}-`, first, rows };
+}
 
 /** Records what a join found; what is left over waits for a retry shard. */
 export async function joined(

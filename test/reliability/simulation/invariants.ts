@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { TERMINAL_STATUSES } from '../../../src/core/batch.ts';
 import type { Shard } from '../../../src/core/job.ts';
 import type { ResultRow } from '../../../src/core/result.ts';
@@ -71,9 +70,7 @@ export async function mostAttempts(job: Job): Promise<number> {
 async function rowsOf(job: Job, shards: readonly Shard[]): Promise<Map<number, ResultRow[]>> {
   const rows = new Map<number, ResultRow[]>();
   for (const { name } of shards) {
-    const path = job.directory.results(name);
-    if (!existsSync(path)) continue;
-    for await (const row of readRows(path)) {
+    for await (const row of readRows(job.directory.results(name))) {
       rows.set(row.ordinal, [...(rows.get(row.ordinal) ?? []), row]);
     }
   }
