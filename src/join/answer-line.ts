@@ -9,6 +9,7 @@ import {
   skipValue,
   walkObject,
 } from './json-bytes.ts';
+import { LineShape } from './line-shape.ts';
 
 /**
  * Where the parts of one answer lie in its buffer, found by a walk over the top-level keys that also
@@ -25,10 +26,16 @@ export class AnswerLine {
   responseEnd = -1;
   /** The response's status_code, or -1 when it has none. */
   status = -1;
+  /** @internal Where that value begins; -1 when it has none. */
+  statusAt = -1;
   /** Whether the line's own `error` is something other than null. */
   hasError = false;
   /** Tokens that the body's `usage` reports. */
   readonly usage = { input: 0, cachedInput: 0, output: 0, reasoning: 0 };
+  /** @internal Where those values begin; -1 for what is not reported. */
+  readonly usageAt = { input: -1, cachedInput: -1, output: -1, reasoning: -1 };
+
+  #shape: AnswerShape | null = null;
 
   /** A 2xx with no error. */
   get ok(): boolean {
@@ -40,6 +47,17 @@ export class AnswerLine {
    * whole JSON object with a custom_id.
    */
   read(bytes: Buffer, start: number, end: number): boolean {
+    const shape = this.#shape;
+    if (shape?.line.matches(bytes, start, end)) {
+      shape.fill(this, bytes);
+      return true;
+    }
+    if (!this.#walk(bytes, start, end)) return false;
+    if (shape === null || shape.line.worn) this.#shape = new AnswerShape(this, bytes, start, end);
+    return true;
+  }
+
+  #walk(bytes: Buffer, start: number, end: number): boolean {
     this.idStart = -1;
     this.hasError = false;
     this.#forgetResponse();
@@ -79,13 +97,68 @@ export class AnswerLine {
     this.usage.cachedInput = 0;
     this.usage.output = 0;
     this.usage.reasoning = 0;
+    this.usageAt.input = -1;
+    this.usageAt.cachedInput = -1;
+    this.usageAt.output = -1;
+    this.usageAt.reasoning = -1;
   }
 
   #forgetResponse(): void {
     this.responseStart = -1;
     this.responseEnd = -1;
     this.status = -1;
+    this.statusAt = -1;
     this.forgetUsage();
+  }
+}
+
+const COUNTS = ['input', 'cachedInput', 'output', 'reasoning'] as const;
+
+/**
+ * What was found in one answer, as places in its shape: the answers of a batch are alike, so that the
+ * parts of most lines are known without a walk.
+ */
+class AnswerShape {
+  readonly line: LineShape;
+  readonly #found: AnswerLine;
+  readonly #id: number;
+  readonly #status: number;
+  readonly #counts: readonly number[];
+
+  /** Of the line that `found` has just read. */
+  constructor(found: AnswerLine, bytes: Buffer, start: number, end: number) {
+    const counts = COUNTS.map((key) => found.usageAt[key]);
+    this.line = new LineShape(bytes, start, end, [found.idStart - 1, found.statusAt, ...counts]);
+    this.#id = this.line.valueAt(found.idStart - 1 - start);
+    this.#status = found.statusAt === -1 ? -1 : this.line.valueAt(found.statusAt - start);
+    this.#counts = counts.map((at) => (at === -1 ? -1 : this.line.valueAt(at - start)));
+    this.#found = new AnswerLine();
+    Object.assign(this.#found, { status: found.status, hasError: found.hasError });
+    Object.assign(this.#found.usage, found.usage);
+    if (found.responseStart === -1) return;
+    this.#found.responseStart = found.responseStart - start;
+    this.#found.responseEnd = found.responseEnd - start;
+  }
+
+  /** Says of a line that matches what a walk would. */
+  fill(into: AnswerLine, bytes: Buffer): void {
+    const { line } = this;
+    const found = this.#found;
+    into.idStart = line.starts[this.#id]! + 1;
+    into.idEnd = line.ends[this.#id]! - 1;
+    into.idEscaped = hasEscape(bytes, into.idStart, into.idEnd);
+    into.hasError = found.hasError;
+    const responds = found.responseStart !== -1;
+    into.responseStart = responds ? line.placeOf(found.responseStart) : -1;
+    into.responseEnd = responds ? line.placeOf(found.responseEnd - 1) + 1 : -1;
+    const [status, counts] = [this.#status, this.#counts];
+    into.status =
+      status === -1 ? found.status : readStatus(bytes, line.starts[status]!, line.ends[status]!);
+    for (let n = 0; n < COUNTS.length; n++) {
+      const [key, value] = [COUNTS[n]!, counts[n]!];
+      into.usage[key] =
+        value === -1 ? found.usage[key] : readCount(bytes, line.starts[value]!, line.ends[value]!);
+    }
   }
 }
 
@@ -122,7 +195,9 @@ function visitResponse(
     if (bytes[value] === OPEN_BRACE) return walkObject(bytes, value, visitBody, line);
   }
   const end = skipValue(bytes, value);
-  if (end !== -1 && key === 1) line.status = readStatus(bytes, value, end);
+  if (end === -1 || key !== 1) return end;
+  line.status = readStatus(bytes, value, end);
+  line.statusAt = value;
   return end;
 }
 
@@ -166,8 +241,8 @@ function visitUsage(
   }
   const end = skipValue(bytes, value);
   if (end === -1) return -1;
-  if (key === 0 || key === 1) line.usage.input = readCount(bytes, value, end);
-  else if (key === 2 || key === 3) line.usage.output = readCount(bytes, value, end);
+  if (key === 0 || key === 1) setCount(line, 'input', bytes, value, end);
+  else if (key === 2 || key === 3) setCount(line, 'output', bytes, value, end);
   return end;
 }
 
@@ -183,9 +258,20 @@ function visitDetails(
   const key = DETAIL_KEYS.find(bytes, keyStart, keyEnd);
   const end = skipValue(bytes, value);
   if (end === -1) return -1;
-  if (key === 0) line.usage.cachedInput = readCount(bytes, value, end);
-  else if (key === 1) line.usage.reasoning = readCount(bytes, value, end);
+  if (key === 0) setCount(line, 'cachedInput', bytes, value, end);
+  else if (key === 1) setCount(line, 'reasoning', bytes, value, end);
   return end;
+}
+
+function setCount(
+  line: AnswerLine,
+  key: (typeof COUNTS)[number],
+  bytes: Buffer,
+  value: number,
+  end: number,
+): void {
+  line.usage[key] = readCount(bytes, value, end);
+  line.usageAt[key] = value;
 }
 
 /** A number, or a number in quotes; anything else is -1. */

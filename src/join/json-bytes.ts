@@ -13,15 +13,15 @@ export const OPEN_BRACE = 0x7b;
 export const CLOSE_BRACE = 0x7d;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
-const COLON = 0x3a;
+export const COLON = 0x3a;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const SPACE = 0x20;
 const TAB = 0x09;
 const CARRIAGE_RETURN = 0x0d;
-const ZERO = 0x30;
-const NINE = 0x39;
-const MINUS = 0x2d;
+export const ZERO = 0x30;
+export const NINE = 0x39;
+export const MINUS = 0x2d;
 const PLUS = 0x2b;
 const DOT = 0x2e;
 const LOWER_E = 0x65;
@@ -35,12 +35,6 @@ const MAX_DEPTH = 2000;
 const OBJECT = 1;
 const ARRAY = 2;
 const nesting = new Uint8Array(MAX_DEPTH);
-
-/** Bytes that end the plain run of a string: quote, backslash, control characters. */
-const STOPS_STRING = new Uint8Array(256);
-STOPS_STRING.fill(1, 0, SPACE);
-STOPS_STRING[QUOTE] = 1;
-STOPS_STRING[BACKSLASH] = 1;
 
 /** Bytes that may follow a backslash, `u` apart. */
 const ESCAPES = new Uint8Array(256);
@@ -61,30 +55,18 @@ export function skipBlanks(bytes: Buffer, start: number): number {
 
 /** `start` is the opening quote. */
 export function skipString(bytes: Buffer, start: number): number {
-  let at = start;
-  let byte: number;
-  do {
-    at++;
-    byte = bytes[at]!;
-  } while (STOPS_STRING[byte] === 0);
-  return byte === QUOTE ? at + 1 : skipEscaped(bytes, at);
-}
-
-/** The rest of a string from its first byte that is not plain. */
-function skipEscaped(bytes: Buffer, start: number): number {
-  for (let at = start; ; at++) {
-    const byte = bytes[at]!;
-    if (STOPS_STRING[byte] === 0) continue;
+  let at = start + 1;
+  for (;;) {
+    // Comparing is twice as fast here as looking the byte up in a table.
+    let byte = bytes[at]!;
+    while (byte !== QUOTE && byte !== BACKSLASH && byte >= SPACE) byte = bytes[++at]!;
     if (byte === QUOTE) return at + 1;
     if (byte !== BACKSLASH) return -1;
-    at++;
-    const escaped = bytes[at]!;
+    const escaped = bytes[at + 1]!;
+    at += 2;
     if (ESCAPES[escaped] === 1) continue;
     if (escaped !== LOWER_U) return -1;
-    for (let digit = 0; digit < 4; digit++) {
-      at++;
-      if (HEX[bytes[at]!] === 0) return -1;
-    }
+    for (const end = at + 4; at < end; at++) if (HEX[bytes[at]!] !== 1) return -1;
   }
 }
 
@@ -242,7 +224,8 @@ function skipWord(bytes: Buffer, start: number, a: number, b: number, c: number)
   return bytes[start + 1] === a && bytes[start + 2] === b && bytes[start + 3] === c;
 }
 
-function skipNumber(bytes: Buffer, start: number): number {
+/** A number, whose first byte is at `start`. */
+export function skipNumber(bytes: Buffer, start: number): number {
   let at = bytes[start] === MINUS ? start + 1 : start;
   if (bytes[at] === ZERO) at++;
   else at = skipDigits(bytes, at);

@@ -6,11 +6,10 @@ import { judgeAnswer } from '../../src/join/outcome.ts';
 import { expiredLine, failedLine, okLine } from './helpers.ts';
 
 /** What the walk found in a line, or null when it refused it. */
-function walk(text: string) {
+function walk(text: string, line = new AnswerLine()) {
   // Bytes on both sides that must not be looked at as part of the line.
   const before = Buffer.from('"}\n');
   const bytes = Buffer.concat([before, Buffer.from(text, 'utf8'), Buffer.from('\n{"')]);
-  const line = new AnswerLine();
   if (!line.read(bytes, before.length, bytes.length - 3)) return null;
   return {
     id: line.id(bytes).toString('utf8'),
@@ -138,6 +137,87 @@ describe('AnswerLine', () => {
       ),
       { numRuns: 3000 },
     );
+  });
+
+  describe('after other lines', () => {
+    const layouts = [
+      JSON.parse(okLine('job-1', 'a "quoted" \\ text\n')),
+      JSON.parse(failedLine('job-2', 400, 'content_filter')),
+      JSON.parse(expiredLine('job-3')),
+      {
+        id: 'batch_req_1',
+        custom_id: 'a',
+        response: {
+          status_code: 200,
+          body: {
+            created: 1,
+            usage: {
+              prompt_tokens: 1,
+              completion_tokens: 2,
+              prompt_tokens_details: { cached_tokens: 3 },
+              completion_tokens_details: { reasoning_tokens: 4 },
+            },
+            note: null,
+            done: true,
+            parts: [1, 'x', [], {}],
+          },
+          request_id: 'r',
+        },
+        error: null,
+      },
+    ];
+    const value = fc.oneof(
+      { weight: 6, arbitrary: fc.string({ unit: 'binary' }) as fc.Arbitrary<unknown> },
+      { weight: 3, arbitrary: fc.nat(1000) },
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.constantFrom(null, true, 200, 429, '200', -1, 1e21, '', [], {}),
+    );
+    const change = fc.record({ place: fc.nat(), value });
+    const cut = fc.record({
+      place: fc.nat(),
+      drop: fc.nat(2),
+      add: fc.constantFrom('', '"', '}', '1', 'x'),
+    });
+    const lineOf = fc.record({
+      layout: fc.constantFrom(...layouts),
+      changes: fc.array(change, { maxLength: 3 }),
+      damage: fc.option(cut, { freq: 6 }),
+    });
+
+    type LinePlan = typeof lineOf extends fc.Arbitrary<infer T> ? T : never;
+    /** The line with some of its strings, numbers and words replaced. */
+    const written = ({ layout, changes, damage }: LinePlan) => {
+      const leaves = (node: object): [Record<string, unknown>, string][] =>
+        Object.entries(node).flatMap(([key, child]): [Record<string, unknown>, string][] =>
+          typeof child === 'object' && child !== null
+            ? leaves(child)
+            : [[node as Record<string, unknown>, key]],
+        );
+      const line = structuredClone(layout) as object;
+      for (const { place, value: put } of changes) {
+        const all = leaves(line);
+        const [node, key] = all[place % all.length]!;
+        node[key] = put;
+      }
+      const text = JSON.stringify(line);
+      if (damage === null) return text;
+      const at = damage.place % (text.length + 1);
+      return text.slice(0, at) + damage.add + text.slice(at + damage.drop);
+    };
+
+    test('a line is read as it is by itself', () => {
+      fc.assert(
+        fc.property(fc.array(lineOf, { minLength: 2, maxLength: 60 }), (plans) => {
+          const line = new AnswerLine();
+          for (const plan of plans) {
+            const text = written(plan);
+            if (!text.isWellFormed()) continue;
+            expect([text, walk(text, line)]).toEqual([text, parse(text)]);
+          }
+        }),
+        { numRuns: 300 },
+      );
+    });
   });
 
   test('refuses every line that was cut, and the next line run into it', () => {
