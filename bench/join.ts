@@ -150,7 +150,8 @@ async function millrace(folder: string, goal: Goal, own = false): Promise<Answer
     files.push({ path, firstOrdinal: first, lastOrdinal: rows - 1, rows: summary.rows });
   }
   if (goal !== 'joined') {
-    const { copyRows } = await compiled<typeof import('../src/jobs/output.ts')>('jobs/output');
+    const { copyRows } =
+      await compiled<typeof import('../src/jobs/copy-rows.ts')>('jobs/copy-rows');
     const { createSink } =
       await compiled<typeof import('../src/sinks/create-sink.ts')>('sinks/create-sink');
     const out = join(DATA, `join-out-${process.pid}.ndjson`);

@@ -7,16 +7,15 @@ import type { RequestSpec } from '../core/job.ts';
 import type { ResultRow, RowStatus } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
 import { linesOf } from '../join/line-blocks.ts';
-import type { ResultFile } from '../join/merge.ts';
 import type { AnswerShape } from '../sinks/answer-columns.ts';
 import { createSink } from '../sinks/create-sink.ts';
-import { isLineSink } from '../sinks/line-sink.ts';
 import { toWritable } from '../sinks/writable.ts';
 import { removeTemporaries } from '../streams/files.ts';
 import { jobRow } from './context.ts';
+import { copyRows, resultRuns } from './copy-rows.ts';
 import type { Job } from './job.ts';
 import { refuseOutputOverSource } from './place.ts';
-import { resultFiles, resultRuns } from './results.ts';
+import { resultFiles } from './results.ts';
 
 export interface OutputOptions {
   /** By ordinal, or as the shards were joined. Default `source`. */
@@ -79,35 +78,6 @@ function shapeOfAnswers(request: RequestSpec | null): AnswerShape {
     output: isObject ? Object.keys(properties) : [],
     dimensions: request?.endpoint === '/embeddings',
   };
-}
-
-/** Writes the rows of result files to a sink, and closes it; lines go as they are where it takes them. */
-export async function copyRows(
-  files: readonly ResultFile[],
-  sink: Sink,
-  { order = 'source', signal }: Pick<OutputOptions, 'order' | 'signal'>,
-): Promise<number> {
-  let rows = 0;
-  try {
-    for await (const run of resultRuns(files, order)) {
-      signal?.throwIfAborted();
-      rows += run.rows;
-      if (isLineSink(sink)) {
-        const written = sink.writeLines(run.buffer.subarray(run.start, run.end));
-        if (written !== undefined) await written;
-        continue;
-      }
-      for (const line of linesOf(run)) {
-        const written = sink.write(JSON.parse(line.toString('utf8')) as ResultRow);
-        if (written !== undefined) await written;
-      }
-    }
-  } catch (error) {
-    await sink.abort();
-    throw error;
-  }
-  await sink.close();
-  return rows;
 }
 
 function openSink(

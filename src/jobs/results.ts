@@ -3,7 +3,7 @@ import { MillraceError } from '../core/errors.ts';
 import type { ResultRow } from '../core/result.ts';
 import type { StandardSchema } from '../core/standard-schema.ts';
 import type { Reader } from '../core/store.ts';
-import { arrivalRuns, mergeRuns, type ResultFile, type RowRun } from '../join/merge.ts';
+import type { ResultFile } from '../join/merge.ts';
 import { indexOfResults } from '../join/paths.ts';
 import { readRows } from '../join/result-file.ts';
 import { mismatch } from '../join/structured-output.ts';
@@ -86,23 +86,6 @@ export async function resultFiles(tx: Reader, directory: JobDirectory): Promise<
     });
   }
   return files;
-}
-
-/**
- * All final rows in the order of the sources or of arrival, in runs of lines; a run is valid until
- * the next one is asked for.
- */
-export function resultRuns(
-  files: readonly ResultFile[],
-  order: 'source' | 'arrival',
-): AsyncIterable<RowRun> {
-  const reuse = { reuse: true };
-  return order === 'source'
-    ? mergeRuns(files, reuse)
-    : arrivalRuns(
-        files.map(({ path }) => path),
-        reuse,
-      );
 }
 
 function rejectedGone({ rejected }: JobDirectory): MillraceError {

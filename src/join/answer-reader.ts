@@ -20,8 +20,6 @@ export class AnswerReader {
   readonly errorBytes: number;
   readonly #output: FileHandle | null;
   readonly #error: FileHandle | null;
-  /** Both files, where somebody gave the room. */
-  #resident: Buffer | null = null;
 
   private constructor(
     paths: AnswerFiles,
@@ -58,23 +56,24 @@ export class AnswerReader {
     return this.outputBytes + this.errorBytes;
   }
 
-  /** Reads both files into `room` if they fit, so that single reads cost no system call. */
-  keepIn(room: Buffer): boolean {
-    if (this.bytes > room.length) return false;
+  /** Reads both files into `room`, which has the room. */
+  readAll(room: Buffer): void {
     if (this.#output !== null) readFully(this.#output.fd, room, 0, this.outputBytes, 0);
     if (this.#error !== null) {
       readFully(this.#error.fd, room, this.outputBytes, this.errorBytes, 0);
     }
-    this.#resident = room;
-    return true;
+  }
+
+  /** Fills `into` from the place `start`, not beyond the end of the file; gives the bytes. */
+  readSome(start: number, into: Buffer): number {
+    const end = start < this.outputBytes ? this.outputBytes : this.bytes;
+    const length = Math.min(into.length, end - start);
+    this.read(start, length, into, 0);
+    return length;
   }
 
   /** Copies `length` bytes from the place `start` to `into`, which has the room. */
   read(start: number, length: number, into: Buffer, at: number): void {
-    if (this.#resident !== null) {
-      this.#resident.copy(into, at, start, start + length);
-      return;
-    }
     const inOutput = start < this.outputBytes;
     const handle = inOutput ? this.#output : this.#error;
     if (handle === null) throw changed();

@@ -110,7 +110,7 @@ export class AnswerIndex {
   /** How many ids have an answer. */
   countAnswered(): number {
     let count = 0;
-    for (const found of this.#found) if (found !== 0) count++;
+    for (let entry = 0; entry < this.#ids.size; entry++) if (this.#found[entry] !== 0) count++;
     return count;
   }
 

@@ -2,6 +2,7 @@ import { errorCode, MillraceError } from '../core/errors.ts';
 import { corruptShard } from '../shards/format.ts';
 import { shardPaths } from '../shards/paths.ts';
 import { AnswerReader } from './answer-reader.ts';
+import { AnswerWindow } from './answer-window.ts';
 import { damaged } from './damaged.ts';
 import { type LineBlock, type LineBlockOptions, lineBlocks, linesIfThere } from './line-blocks.ts';
 import { ordinalAt } from './ordinal-at.ts';
@@ -9,7 +10,7 @@ import { downloadPath, shardOfResults } from './paths.ts';
 import { giveRoom, takeRoom } from './room.ts';
 import { RowBlock } from './row-block.ts';
 import type { RowIndex, RowIndexHead } from './row-index.ts';
-import { addResponse, OK_AND_RECORD, okEnd, startRow } from './row-lines.ts';
+import { OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
 import { LineFeed, ShardRow } from './shard-rows.ts';
 
 const BLOCK_BYTES = 1024 * 1024; // 1 MiB
@@ -30,14 +31,14 @@ export async function* deferredRows(
   options: LineBlockOptions = {},
 ): AsyncGenerator<RowsBlock, void, undefined> {
   const { directory, name } = shardOfResults(path);
-  const { head, starts, lengths } = index;
+  const { head, lengths } = index;
   const recordsPath = shardPaths(directory, name).records;
   const answers = await openAnswers(directory, name, head);
-  const room = takeRoom(answers.bytes);
+  const room = takeRoom();
   const records = lineBlocks(recordsPath, { reuse: true });
   const written = new WrittenRows(path);
   try {
-    if (room !== null) answers.keepIn(room);
+    const window = new AnswerWindow(answers, index, room);
     await written.advance();
     const ids = new RowIds(index);
     const block = new RowBlock();
@@ -73,7 +74,9 @@ export async function* deferredRows(
       if (length > 0) {
         ids.goTo(row, place);
         startRow(block, row, ids.buffer, ids.start, ids.end, OK_AND_RECORD);
-        addResponse(block, answers, starts[place]!, length);
+        startResponse(block, length);
+        window.read(place, block.buffer, block.length);
+        block.length += length;
         if (row.attempts.length === 0) block.bytes(firstTryEnd);
         else block.text(okEnd([...row.attempts, firstTry]));
       } else if (written.ordinal === row.ordinal) {

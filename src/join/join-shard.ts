@@ -9,7 +9,7 @@ import { judgeAnswer, MISSING } from './outcome.ts';
 import { joinPaths } from './paths.ts';
 import { RowFile, removeDurably } from './row-file.ts';
 import { RowIndex } from './row-index.ts';
-import { addResponse, FAILED_AND_RECORD, OK_AND_RECORD, okEnd, startRow } from './row-lines.ts';
+import { FAILED_AND_RECORD, OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
 import { idsOfOrdinals, readIds, type ShardIds } from './shard-ids.ts';
 import { checkRecordsEnd, forRows, type ShardRow } from './shard-rows.ts';
 import type { OutputReader } from './structured-output.ts';
@@ -283,8 +283,11 @@ class ShardJoin {
   }
 
   #addResponse(entry: number): void {
+    const { block } = this.#results;
     const length = this.#index.responseLength(entry);
-    addResponse(this.#results.block, this.#index.reader, this.#index.responseStart(entry), length);
+    startResponse(block, length);
+    this.#index.reader.read(this.#index.responseStart(entry), length, block.buffer, block.length);
+    block.length += length;
   }
 
   #attempt(code: string): RowAttempt {

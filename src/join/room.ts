@@ -1,20 +1,22 @@
-const MOST_BYTES = 32 * 1024 * 1024; // 32 MiB
+const BYTES = 16 * 1024 * 1024; // 16 MiB
+const SMALL_BYTES = 1024 * 1024; // 1 MiB
 
 let spare: Buffer | null = null;
-let lent = 0;
+let lent = false;
 
 /**
- * Memory for a file that is read again and again, or null when the file is too large or somebody
- * has it: there is one such piece in the process, so that memory stays what it is whatever the
- * number of readers. Give it back.
+ * Memory for the answers of one shard. The same piece is given to one after the other, since what is
+ * allocated for each would lie there until the garbage is collected; whoever comes while it is lent
+ * gets a small one. What is not touched is not taken.
  */
-export function takeRoom(bytes: number): Buffer | null {
-  if (bytes > MOST_BYTES || lent > 0) return null;
-  lent++;
-  if (spare === null || spare.length < bytes) spare = Buffer.allocUnsafeSlow(bytes);
+export function takeRoom(): Buffer {
+  if (lent) return Buffer.allocUnsafeSlow(SMALL_BYTES);
+  lent = true;
+  spare ??= Buffer.allocUnsafeSlow(BYTES);
   return spare;
 }
 
-export function giveRoom(room: Buffer | null): void {
-  if (room !== null) lent--;
+/** Gives back what `takeRoom` gave. */
+export function giveRoom(room: Buffer): void {
+  if (room === spare) lent = false;
 }

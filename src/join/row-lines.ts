@@ -1,5 +1,4 @@
 import type { RowAttempt } from '../core/result.ts';
-import type { AnswerReader } from './answer-reader.ts';
 import type { RowBlock } from './row-block.ts';
 import type { ShardRow } from './shard-rows.ts';
 
@@ -28,17 +27,10 @@ export function startRow(
   block.bytes(buffer, row.recordStart, row.recordEnd);
 }
 
-/** Adds the response that lies at `start` of the answers. */
-export function addResponse(
-  block: RowBlock,
-  answers: AnswerReader,
-  start: number,
-  length: number,
-): void {
+/** Makes room for a response of `length` bytes, which has to be put behind the block's bytes. */
+export function startResponse(block: RowBlock, length: number): void {
   block.bytes(RESPONSE_KEY);
   block.reserve(length);
-  answers.read(start, length, block.buffer, block.length);
-  block.length += length;
 }
 
 /** How the line of an ok row ends; `output` is JSON. */

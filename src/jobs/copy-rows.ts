@@ -1,0 +1,51 @@
+import type { ResultRow } from '../core/result.ts';
+import type { Sink } from '../core/sink.ts';
+import { linesOf } from '../join/line-blocks.ts';
+import { arrivalRuns, mergeRuns, type ResultFile, type RowRun } from '../join/merge.ts';
+import { isLineSink } from '../sinks/line-sink.ts';
+
+/** By ordinal, or as the shards were joined. */
+export type RowOrder = 'source' | 'arrival';
+
+/** Writes the rows of result files to a sink, and closes it; lines go as they are where it takes them. */
+export async function copyRows(
+  files: readonly ResultFile[],
+  sink: Sink,
+  { order = 'source', signal }: { order?: RowOrder | undefined; signal?: AbortSignal | undefined },
+): Promise<number> {
+  let rows = 0;
+  try {
+    for await (const run of resultRuns(files, order)) {
+      signal?.throwIfAborted();
+      rows += run.rows;
+      if (isLineSink(sink)) {
+        const written = sink.writeLines(run.buffer.subarray(run.start, run.end));
+        if (written !== undefined) await written;
+        continue;
+      }
+      for (const line of linesOf(run)) {
+        const written = sink.write(JSON.parse(line.toString('utf8')) as ResultRow);
+        if (written !== undefined) await written;
+      }
+    }
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+  await sink.close();
+  return rows;
+}
+
+/**
+ * All final rows in the order of the sources or of arrival, in runs of lines; a run is valid until
+ * the next one is asked for.
+ */
+export function resultRuns(files: readonly ResultFile[], order: RowOrder): AsyncIterable<RowRun> {
+  const reuse = { reuse: true };
+  return order === 'source'
+    ? mergeRuns(files, reuse)
+    : arrivalRuns(
+        files.map(({ path }) => path),
+        reuse,
+      );
+}
