@@ -1,7 +1,8 @@
 // Does a job that is killed at any moment lose a row, send a batch twice, or keep what it holds?
 // Kills `millrace run` (and with --emulator the service too) with SIGKILL at moments drawn from the
 // seed, resumes until each job is done, and compares with a run that nobody disturbed:
-//   node bench/kills.ts [--kills 200] [--seed N] [--emulator] [--keep]
+//   node bench/kills.ts [--kills 200] [--seed N] [--emulator] [--blobs] [--keep]
+// With --blobs requests and answers go by Blob storage, at Azurite.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '200' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     emulator: { type: 'boolean', default: false },
+    blobs: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
@@ -24,6 +26,7 @@ const report = await campaign({
   seed,
   kills: Number(values.kills),
   emulator: values.emulator,
+  blobs: values.blobs,
   log: console.log,
 });
 const bound = (bad: number) => (bad === 0 ? `, 95 % bound ${percent(3 / report.kills)}` : '');
@@ -37,7 +40,9 @@ violations   ${report.violations.length}${bound(report.violations.length)}`);
 for (const words of report.violations) console.log(`  ${words}`);
 if (report.violations.length > 0) {
   process.exitCode = 1;
-  console.log(`again: node bench/kills.ts --seed ${seed} --kills ${values.kills}`);
+  console.log(
+    `again: node bench/kills.ts --seed ${seed} --kills ${values.kills}${values.blobs ? ' --blobs' : ''}`,
+  );
 }
 if (!values.keep && report.violations.length === 0) await rm(directory, { recursive: true });
 

@@ -9,7 +9,7 @@ import { runBatchJob } from '../../src/jobs/run.ts';
 import type { JobStatus } from '../../src/jobs/status.ts';
 import { submitShards } from '../../src/jobs/submission.ts';
 import { azureOpenAI } from '../../src/service/targets.ts';
-import { FAST, reviews, service, temporaryDirectory } from '../jobs/helpers.ts';
+import { FAST, reviews, service, targetAt, temporaryDirectory } from '../jobs/helpers.ts';
 import { type Faults, first, lossy } from '../jobs/lossy.ts';
 import { type Azurite, namesIn, startAzurite } from './azurite.ts';
 
@@ -50,7 +50,10 @@ interface Ran {
   readonly events: readonly string[];
 }
 
-async function run(target: Target, settings: { submitGraceMs?: number } = {}): Promise<Ran> {
+async function run(
+  target: Target | readonly Target[],
+  settings: { submitGraceMs?: number } = {},
+): Promise<Ran> {
   const job = await openJob(join(await temporaryDirectory(), 'blobs.job'));
   onTestFinished(() => job.close());
   const status = await runBatchJob({
@@ -159,6 +162,25 @@ describe('a job by Blob storage', () => {
       `${emulator.url}/openai with ${azurite.url}/forbidden/in/here`,
     );
     expect((await namesIn(container)).length).toBeLessThanOrEqual(SHARDS);
+  });
+
+  test('goes by blobs to one target and by files to another of the same resource', async () => {
+    const { container, emulator, target } = await place('mixed', { enqueuedTokens: 5000 });
+    const files = { ...targetAt(emulator), name: 'files' };
+    onTestFinished(() => files.service.close());
+    const limited = [target, files].map((one) => ({ ...one, enqueuedTokens: 1500 }));
+    const { status, ordinals } = await run(limited);
+    expect(status).toMatchObject({ ok: RECORDS, duplicate_submissions: 0 });
+    expect(status.batches).toBe(creates(emulator));
+    expect(ordinals.sort((a, b) => a - b)).toEqual(ALL);
+    const made = emulator.eventLog().flatMap(({ kind, from, detail }) => {
+      const input = detail.inputFileId;
+      return kind === 'batch' && from === null && typeof input === 'string' ? [input] : [];
+    });
+    const kinds = new Set(made.map((input) => input.startsWith('http')));
+    expect(kinds).toEqual(new Set([true, false]));
+    expect(await namesIn(container)).toEqual([]);
+    for await (const file of files.service.listFiles()) expect(file).toBeNull();
   });
 
   test('purge deletes the blobs of a job that was cancelled, and nobody else’s', async () => {

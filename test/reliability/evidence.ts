@@ -10,6 +10,8 @@ export interface RealBatch {
   readonly tokens: number;
   readonly metadata: Readonly<Record<string, string>> | null;
   readonly inputFileId: string;
+  /** Of a batch that reads a blob, which has no metadata. */
+  readonly blob?: { readonly input: string };
   readonly times: Readonly<Record<string, number>>;
 }
 
@@ -158,13 +160,9 @@ function isRowsOfIndex(name: string, files: readonly string[]): boolean {
 }
 
 export function examine(job: JobTruth, service: ServiceTruth): Findings {
-  const ours = service.batches.filter(({ metadata }) =>
-    metadata?.millrace_job?.endsWith(`.${job.uid}`),
-  );
+  const ours = service.batches.filter((batch) => attemptOf(batch, job.uid) !== null);
   const bound = job.batches.filter((batch) => batch.bound === 1);
-  const attempts = new Set(
-    ours.map(({ metadata }) => `${metadata?.millrace_shard}.${metadata?.millrace_attempt}`),
-  );
+  const attempts = new Set(ours.map((batch) => attemptOf(batch, job.uid)));
   const known = new Set(job.batches.map(({ id }) => id));
   return {
     leakedHolds: job.holds
@@ -182,6 +180,13 @@ export function examine(job: JobTruth, service: ServiceTruth): Findings {
     duplicates: ours.length - attempts.size,
     mostHeld: mostHeld(job),
   };
+}
+
+/** Shard and attempt of a batch of the job, by its metadata or the name of its blob. */
+function attemptOf({ metadata, blob }: RealBatch, uid: string): string | null {
+  if (blob !== undefined) return blob.input.split(`.${uid}.`)[1]?.match(/^[^.]+\.\d+/)?.[0] ?? null;
+  if (!metadata?.millrace_job?.endsWith(`.${uid}`)) return null;
+  return `${metadata.millrace_shard}.${metadata.millrace_attempt}`;
 }
 
 function twice(names: readonly string[]): string[] {

@@ -3,9 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Random, seededRandom } from '../../src/core/clock.ts';
+import { namesIn, startAzurite } from '../blob/azurite.ts';
 import { compareRows, examine, jobTruth, serviceTruth, violations } from './evidence.ts';
 import { rowsOf, table } from './material.ts';
-import { EmulatorProcess, millrace } from './processes.ts';
+import { EmulatorProcess, millrace, type Running } from './processes.ts';
 
 export interface KillOptions {
   /** An empty directory to work in. */
@@ -15,6 +16,8 @@ export interface KillOptions {
   readonly seed: number;
   /** Kill the service too, now and then. */
   readonly emulator: boolean;
+  /** By Blob storage instead of the service's files. */
+  readonly blobs?: boolean;
   readonly log?: (line: string) => void;
 }
 
@@ -35,6 +38,7 @@ export interface KillReport {
 
 const RECORDS = 150;
 const QUOTA = 14_000;
+const CONTAINER = 'kills';
 const EXITS_ROWS = 2;
 /** A job that needs more runs than this does not come to an end. */
 const MOST_RUNS = 100;
@@ -58,24 +62,33 @@ export async function campaign(options: KillOptions): Promise<KillReport> {
   const random = seededRandom(seed);
   const source = join(directory, 'in.csv');
   await writeFile(source, table(RECORDS));
+  await using storage = options.blobs === true ? await startAzurite() : null;
+  const container = await storage?.container(CONTAINER);
   const emulator = new EmulatorProcess(join(directory, 'service'), {
     speed: 1000,
     seed,
     enqueuedTokens: QUOTA,
     faults: FAULTS,
+    ...(storage === null ? {} : { blobStorage: storage.connectionString }),
   });
   await emulator.start();
+  const client = (verb: 'run' | 'resume', home: string) => {
+    const args = command(verb, home, source);
+    if (storage === null) return millrace(args, emulator.env());
+    const env = { ...emulator.env(), AZURE_STORAGE_CONNECTION_STRING: storage.connectionString };
+    return millrace([...args, '--blob-container', `${storage.url}/${CONTAINER}`], env);
+  };
   const found: string[] = [];
   const sum = { kills: 0, emulatorKills: 0, jobs: 0, duplicates: 0, losses: 0 };
   const leaks = { leakedHolds: 0, overruns: 0 };
   try {
     const begun = performance.now();
-    const expected = await undisturbed(directory, source, emulator);
+    const expected = await undisturbed(directory, client);
     const length = performance.now() - begun;
     while (sum.kills < options.kills) {
       const home = join(directory, `job-${sum.jobs++}`);
       mkdirSync(home);
-      const ended = await disturbed({ home, source, emulator, random, length, options });
+      const ended = await disturbed({ home, client, emulator, random, length, options });
       sum.kills += ended.kills;
       sum.emulatorKills += ended.emulatorKills;
       const job = join(home, 'kills.job');
@@ -86,7 +99,13 @@ export async function campaign(options: KillOptions): Promise<KillReport> {
         ...(rows.invented.length > 0 ? [`invented rows ${rows.invented}`] : []),
         ...(rows.different.length > 0 ? [`changed rows ${rows.different}`] : []),
       ];
-      const broken = [...ended.problems, ...differences, ...violations(findings, QUOTA)];
+      const left = container === undefined ? [] : await namesIn(container);
+      const broken = [
+        ...ended.problems,
+        ...differences,
+        ...violations(findings, QUOTA),
+        ...left.map((name) => `left blob ${name}`),
+      ];
       found.push(...broken.map((words) => `job ${home}: ${words}`));
       sum.duplicates += findings.duplicates;
       sum.losses += rows.lost.length + rows.invented.length + rows.different.length;
@@ -112,21 +131,19 @@ function command(verb: 'run' | 'resume', home: string, source: string): string[]
   return [verb, source, ...job, ...limits, ...waits, ...made];
 }
 
-async function undisturbed(
-  directory: string,
-  source: string,
-  emulator: EmulatorProcess,
-): Promise<string> {
+type Client = (verb: 'run' | 'resume', home: string) => Running;
+
+async function undisturbed(directory: string, client: Client): Promise<string> {
   const home = join(directory, 'undisturbed');
   mkdirSync(home);
-  const { code, stderr } = await millrace(command('run', home, source), emulator.env()).ended;
+  const { code, stderr } = await client('run', home).ended;
   if (code !== EXITS_ROWS) throw new Error(`the undisturbed run ended with ${code}: ${stderr}`);
   return rowsOf(home);
 }
 
 interface Disturbance {
   home: string;
-  source: string;
+  client: Client;
   emulator: EmulatorProcess;
   random: Random;
   /** Of a run that nobody disturbs, in ms. */
@@ -134,13 +151,13 @@ interface Disturbance {
   options: KillOptions;
 }
 
-async function disturbed({ home, source, emulator, random, length, options }: Disturbance) {
+async function disturbed({ home, client, emulator, random, length, options }: Disturbance) {
   const ended = { kills: 0, emulatorKills: 0, problems: [] as string[] };
   for (let runs = 0; runs < MOST_RUNS; runs++) {
     // Before the job remembers what it is, only the same command can go on.
     const begun = existsSync(join(home, 'kills.job', 'last-run.json'));
     const again = runs > 0 && begun && random() < 0.8;
-    const running = millrace(command(again ? 'resume' : 'run', home, source), emulator.env());
+    const running = client(again ? 'resume' : 'run', home);
     const moment = delay(length * random(), 'kill' as const);
     const first = await Promise.race([moment, running.ended]);
     if (first === 'kill' && running.child.exitCode === null) {
