@@ -1,19 +1,26 @@
 import { RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
-import { CountedRequest } from '../core/request.ts';
+import { CountedRequest, type PreparedRequest, type RequestItem } from '../core/request.ts';
 import type { TokenCounter } from '../core/tokens.ts';
 import { type SpliceCounter, Splicer } from '../requests/splice/splicer.ts';
 import type { SealItem } from '../shards/writer.ts';
 import { RawRecord } from '../sources/raw/raw-record.ts';
-import { resumePoint, type SourceBatch } from '../sources/read.ts';
+import { resumable, type SourceBatch } from '../sources/read.ts';
 import type { OpenRequest } from './request.ts';
-import type { CountedBlocks } from './seal-partition.ts';
+import type { CountedBlocks, CountedEntry } from './seal-partition.ts';
 
 /** Counts whole requests, and texts that are bytes. */
 export type JobCounter = TokenCounter & SpliceCounter;
 
+/** A request that has to be waited for, or for whose counter has to be waited. */
+interface Late {
+  readonly made: RequestItem<unknown> | Promise<RequestItem<unknown>>;
+  readonly nextByte: number | null;
+}
+
 /**
- * Builds and counts the requests of a source, block by block. Raw records go into the request's
- * template as they are where that gives the same; the counter is made when it is needed.
+ * Builds and counts the requests of a source, block by block, each when it is taken. Raw records go
+ * into the request's template as they are where that gives the same; the counter is made when it is
+ * needed.
  */
 export async function* countedBlocks(
   blocks: AsyncIterable<SourceBatch>,
@@ -26,33 +33,51 @@ export async function* countedBlocks(
     counter = await counterFor(splice.model);
     splicer = new Splicer(splice, counter);
   }
-  const spliced = (item: SourceItem<unknown>): SealItem | null => {
-    if (splicer === null || !(item instanceof SourceRecord)) return null;
-    return item.record instanceof RawRecord ? splicer.make(item.record, item.position) : null;
+  let late: Late | null = null;
+  /** Goes on until something has to be waited for, which is `late` then. */
+  function* ready(items: ReturnType<typeof resumable>): Generator<CountedEntry> {
+    for (let taken = items.next(); taken.done !== true; taken = items.next()) {
+      const { item, next } = taken.value;
+      const nextByte = next?.byte ?? null;
+      const spliced = splicer === null ? null : splicedBy(splicer, item);
+      if (spliced !== null) {
+        yield { item: spliced, nextByte };
+        continue;
+      }
+      const made = builder.build(parsed(item));
+      if (made instanceof RejectedRecord) {
+        yield { item: made, nextByte };
+      } else if (made instanceof Promise || counter === undefined) {
+        late = { made, nextByte };
+        return;
+      } else {
+        yield { item: counted(made, counter), nextByte };
+      }
+    }
+  }
+  const arrived = async ({ made, nextByte }: Late): Promise<CountedEntry> => {
+    const built = await made;
+    if (built instanceof RejectedRecord) return { item: built, nextByte };
+    counter ??= await counterFor(built.body.model);
+    return { item: counted(built, counter), nextByte };
   };
   for await (const block of blocks) {
-    let counted: { item: SealItem; nextByte: number | null }[] = [];
-    for (let index = 0; index < block.items.length; index++) {
-      const source = block.items[index]!;
-      const nextByte = resumePoint(block, index)?.byte ?? null;
-      let item = spliced(source);
-      if (item === null) {
-        const made = builder.build(parsed(source));
-        const built = made instanceof Promise ? await made : made;
-        if (built instanceof RejectedRecord) {
-          item = built;
-        } else {
-          counter ??= await counterFor(built.body.model);
-          item = new CountedRequest(built, counter.countRequest(built.endpoint, built.body));
-        }
-      }
-      counted.push({ item, nextByte });
-      if (!builder.heavy) continue;
-      yield counted;
-      counted = [];
-    }
-    yield counted;
+    const items = resumable(block);
+    do {
+      late = null;
+      yield ready(items);
+      if (late !== null) yield [await arrived(late)];
+    } while (late !== null);
   }
+}
+
+function splicedBy(splicer: Splicer, item: SourceItem<unknown>): SealItem | null {
+  if (!(item instanceof SourceRecord) || !(item.record instanceof RawRecord)) return null;
+  return splicer.make(item.record, item.position);
+}
+
+function counted(built: PreparedRequest<unknown>, counter: JobCounter): CountedRequest<unknown> {
+  return new CountedRequest(built, counter.countRequest(built.endpoint, built.body));
 }
 
 function parsed(item: SourceItem<unknown>): SourceItem<unknown> {

@@ -23,11 +23,17 @@ export type OnSeal = (
   head: JobHead | undefined,
 ) => Promise<void>;
 
+/** A counted item, and where the record after it starts, or null. */
+export interface CountedEntry {
+  readonly item: SealItem;
+  readonly nextByte: number | null;
+}
+
 /**
- * Counted items, a block at a time, each with where the record after it starts, or null. A block
- * and its items are valid until the next one is asked for.
+ * Counted items, a block at a time, each made when it is taken. All of a block are to be taken before
+ * the next one is asked for, and are valid until then.
  */
-export type CountedBlocks = AsyncIterable<readonly { item: SealItem; nextByte: number | null }[]>;
+export type CountedBlocks = AsyncIterable<Iterable<CountedEntry>>;
 
 /** Seals a partition's items into shards, from wherever it stands. Knows no store. */
 export async function sealPartition(

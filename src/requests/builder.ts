@@ -2,7 +2,7 @@ import { errorCode, UsageError } from '../core/errors.ts';
 import { RejectedRecord, type SourceItem, type SourceRecord } from '../core/record.ts';
 import { type Endpoint, PreparedRequest, type RequestItem } from '../core/request.ts';
 import type { StandardSchema } from '../core/standard-schema.ts';
-import { compileBody, imageFieldsOf } from './body-template.ts';
+import { compileBody } from './body-template.ts';
 import { customIdOf } from './custom-id.ts';
 import type { BatchDefinition, RequestTemplate } from './definition.ts';
 import { endpointOfUrl, requireEndpoint } from './endpoint.ts';
@@ -21,8 +21,6 @@ export interface RequestBuilder {
   readonly endpoint: Endpoint | null;
   /** Null when each record says it. */
   readonly model: string | null;
-  /** Whether its requests hold files, so that no more than one should be held at a time. */
-  readonly heavy: boolean;
   /** What every answer must be, when the request asks for it. */
   readonly output: OutputSchema | null;
   /**
@@ -59,7 +57,6 @@ export function createRequestBuilder(definition: RequestTemplate): RequestBuilde
     fields: [...fields],
     endpoint,
     model,
-    heavy: imageFieldsOf(definition).length > 0,
     output,
     build: (item) =>
       item instanceof RejectedRecord ? item : finish(item, { template, endpoint, output }, idOf),
@@ -158,7 +155,6 @@ function batchBuilder(definition: BatchDefinition): RequestBuilder {
     fields: [],
     endpoint,
     model,
-    heavy: false,
     output: null,
     build: (item) => (item instanceof RejectedRecord ? item : fromLine(item, endpoint, model)),
   };

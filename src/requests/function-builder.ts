@@ -161,7 +161,6 @@ export function functionBuilder<T>(
     fields: request.idField == null ? [] : [request.idField],
     endpoint,
     model,
-    heavy: false,
     output,
     build(item) {
       if (item instanceof RejectedRecord) return item;

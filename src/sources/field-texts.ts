@@ -1,3 +1,5 @@
+import { firstOf, stopsIn } from './words.ts';
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const U = 0x75;
@@ -101,7 +103,7 @@ export class FieldTexts {
           to += 4;
           continue;
         }
-        const before = first(stops);
+        const before = firstOf(stops);
         from += before;
         to += before;
       } else {
@@ -161,26 +163,6 @@ export class FieldTexts {
     this.#ends[this.#count++] = to;
     this.#used = to;
   }
-}
-
-/** A view of the bytes, for reading words. */
-export function viewOf(data: Buffer): DataView {
-  return new DataView(data.buffer, data.byteOffset, data.length);
-}
-
-/**
- * The high bit of each of four bytes that STOPS has; above the lowest of them there may be more. With
- * bit 1 turned over, a quote is next to the control characters and nothing else comes below it.
- */
-function stopsIn(word: number): number {
-  const turned = word ^ 0x02020202;
-  const slashes = word ^ 0x5c5c5c5c;
-  return (((turned - 0x21212121) & ~turned) | ((slashes - 0x01010101) & ~slashes)) & 0x80808080;
-}
-
-/** Which of four bytes is the first whose high bit is set. */
-function first(bits: number): number {
-  return (31 - Math.clz32(bits & -bits)) >> 3;
 }
 
 /** The four digits as a number, negative when they are none. */

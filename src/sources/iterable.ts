@@ -3,6 +3,7 @@ import { abortable } from '../streams/stage.ts';
 import type { SourceBatch } from './read.ts';
 
 const BATCH_RECORDS = 64;
+const nowhere = () => null;
 
 /**
  * The records of any iterable or object-mode Readable as the items of a source called `<records>`.
@@ -30,10 +31,10 @@ export async function* readIterable(
   for await (const item of fromIterable<unknown>(records, options)) {
     items.push(item as SourceItem<unknown>);
     if (items.length < BATCH_RECORDS) continue;
-    yield { items, next: null };
+    yield { items, next: nowhere };
     items = [];
   }
-  if (items.length > 0) yield { items, next: null };
+  if (items.length > 0) yield { items, next: nowhere };
 }
 
 async function* asAsync<T>(

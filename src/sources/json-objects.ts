@@ -1,5 +1,6 @@
-import { FieldTexts, viewOf } from './field-texts.ts';
+import { FieldTexts } from './field-texts.ts';
 import { type JsonShape, shapeOf, skipNested } from './json-shape.ts';
+import { viewOf } from './words.ts';
 
 const QUOTE = 0x22;
 const MINUS = 0x2d;

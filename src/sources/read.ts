@@ -19,11 +19,14 @@ import { NdjsonJson } from './raw/ndjson-json.ts';
 import { ReplayedInput } from './replay.ts';
 import { unpackedBytes } from './unpack.ts';
 
-/** Records that were read together. Never empty. */
+/**
+ * Records that were read together, each made when it is taken, so that few of them live at a time. All
+ * are to be taken before the next batch is asked for.
+ */
 export interface SourceBatch {
-  readonly items: readonly SourceItem<unknown>[];
+  readonly items: Iterable<SourceItem<unknown>>;
   /** Where reading can go on behind the last of them, or null when the source cannot be jumped into. */
-  readonly next: StartAt | null;
+  next(): StartAt | null;
 }
 
 /** A part of a source that begins at a record, or the whole of it. */
@@ -59,16 +62,12 @@ export async function* readPartition(
   options: ReadOptions = {},
 ): AsyncGenerator<SourceBatch, void, undefined> {
   const { blocks, next } = beginReading(source, range, options);
-  for await (const block of blocks) {
-    const items = [...block];
-    if (items.length > 0) yield { items, next: next() };
-  }
+  for await (const items of blocks) yield { items, next };
 }
 
 interface Reading {
-  /** The records of one block of input after another, each made when it is taken. */
   readonly blocks: AsyncIterable<Iterable<SourceItem<unknown>>>;
-  /** Where reading can go on behind the last block, or null when the source cannot be jumped into. */
+  /** See SourceBatch. */
   next(): StartAt | null;
 }
 
@@ -127,11 +126,20 @@ async function* documentBlocks(
   for await (const { items } of readIterable(records, { signal })) yield items;
 }
 
-/** Where reading can go on behind item `index` of the batch, or null when it cannot. */
-export function resumePoint(batch: SourceBatch, index: number): StartAt | null {
-  const following = batch.items[index + 1];
-  if (batch.next === null || following === undefined) return batch.next;
-  return { byte: following.position.byte, row: following.position.row - 1 };
+/** The items of a batch, each with where reading can go on behind it, or null when it cannot. */
+export function* resumable(
+  batch: SourceBatch,
+): Generator<{ item: SourceItem<unknown>; next: StartAt | null }, void, undefined> {
+  let last: SourceItem<unknown> | undefined;
+  for (const item of batch.items) {
+    if (last !== undefined) yield { item: last, next: startOf(item) };
+    last = item;
+  }
+  if (last !== undefined) yield { item: last, next: batch.next() };
+}
+
+function startOf({ position }: SourceItem<unknown>): StartAt | null {
+  return position.byte < 0 ? null : { byte: position.byte, row: position.row - 1 };
 }
 
 /** The records of a file by its name (`-` for standard input), one by one. */

@@ -58,8 +58,12 @@ async function seal(
   );
   async function* watched() {
     for await (const block of blocks) {
-      spliced += block.filter(({ item }) => item instanceof SplicedRequest).length;
-      yield block;
+      yield (function* () {
+        for (const entry of block) {
+          if (entry.item instanceof SplicedRequest) spliced++;
+          yield entry;
+        }
+      })();
     }
   }
   const limits = resolveLimits({ maxRequests, maxBytes: 2_000_000 });

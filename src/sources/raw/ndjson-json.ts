@@ -1,4 +1,5 @@
 import { MAX_DEPTH } from '../parser.ts';
+import { firstOf, stopsIn, viewOf } from '../words.ts';
 import type { Arena } from './arena.ts';
 import { BACKSLASH, copyBytes, ESCAPES, QUOTE } from './json-text.ts';
 import { ABSENT, ESCAPED, NESTED, NULL, RawRecord, SCALAR, TEXT } from './raw-record.ts';
@@ -47,6 +48,8 @@ export class NdjsonJson {
   /** Of the value that was read last. */
   #kind = ABSENT;
   #usual = true;
+  #data: Buffer = Buffer.alloc(0);
+  #view = viewOf(this.#data);
 
   constructor(fields: readonly string[], arena: Arena) {
     this.#fields = fields;
@@ -69,6 +72,10 @@ export class NdjsonJson {
     const stop = data[end - 1] === CR ? end - 1 : end;
     const shape = this.#shape;
     if (shape === null || data[start] !== OPEN_BRACE || data[stop - 1] !== CLOSE_BRACE) return null;
+    if (data !== this.#data) {
+      this.#data = data;
+      this.#view = viewOf(data);
+    }
     const { keys } = shape;
     const values = this.#values;
     let unusual = false;
@@ -154,17 +161,29 @@ export class NdjsonJson {
 
   #skipString(data: Buffer, start: number, end: number): number {
     this.#kind = TEXT;
-    for (let at = start + 1; at < end; at++) {
+    const view = this.#view;
+    let at = start + 1;
+    for (;;) {
+      if (at + 4 <= end) {
+        const stops = stopsIn(view.getInt32(at, true));
+        if (stops === 0) {
+          at += 4;
+          continue;
+        }
+        at += firstOf(stops);
+      } else {
+        while (at < end && ESCAPES[data[at]!] === 0) at++;
+        if (at >= end) return -1;
+      }
       const byte = data[at]!;
-      if (ESCAPES[byte] === 0) continue;
       if (byte === QUOTE) return at + 1;
       if (byte !== BACKSLASH) return -1;
       this.#kind = ESCAPED;
-      const letter = data[++at]!;
       // The long form and `\/` are written otherwise, or have to be looked at.
+      const letter = data[at + 1]!;
       if (letter === U || USUAL_LETTERS[letter] === 0) this.#usual = false;
+      at += 2;
     }
-    return -1;
   }
 
   #skipNumber(data: Buffer, start: number, end: number): number {
