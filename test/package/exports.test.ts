@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { needFreshDist, ROOT, run } from './dist.ts';
 
@@ -58,6 +58,16 @@ describe('the package', () => {
     expect(manifest.scripts).not.toHaveProperty('postinstall');
   });
 
+  test('its types need no package that may be missing', () => {
+    const optional = Object.keys(manifest.peerDependenciesMeta);
+    expect(optional).toContain('@azure/storage-blob');
+    const used = ['index', 'emulator/index'].flatMap((name) =>
+      packagesOf(join(ROOT, 'dist', `${name}.d.ts`), new Set()),
+    );
+    expect(used).toContain('undici');
+    expect(used.filter((name) => optional.includes(name))).toEqual([]);
+  });
+
   test('exports these names', async () => {
     const script = "import('millrace').then((m) => console.log(JSON.stringify(Object.keys(m))))";
     const names = JSON.parse(run(process.execPath, ['-e', script], ROOT));
@@ -73,3 +83,15 @@ describe('the package', () => {
     },
   );
 });
+
+/** The packages that a declaration file imports, itself and by those that it imports. */
+function packagesOf(path: string, seen: Set<string>): string[] {
+  if (seen.has(path)) return [];
+  seen.add(path);
+  const named = readFileSync(path, 'utf8').matchAll(/\b(?:from|import)\s*\(?\s*'(?<name>[^']+)'/g);
+  return [...named].flatMap(({ groups }) => {
+    const name = groups?.name ?? '';
+    if (!name.startsWith('.')) return [name];
+    return packagesOf(join(dirname(path), name.replace(/\.[jt]s$/, '.d.ts')), seen);
+  });
+}

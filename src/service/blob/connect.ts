@@ -1,15 +1,9 @@
 import type { ContainerClient, StoragePipelineOptions } from '@azure/storage-blob';
-import { errorCode, errorMessage, MillraceError, UsageError } from '../../core/errors.ts';
+import { errorCode, MillraceError, UsageError } from '../../core/errors.ts';
 import type { TokenCredential } from '../../core/service.ts';
 import { authFailed } from '../credentials.ts';
-import { shorten } from '../failure.ts';
+import type { BlobAccess } from './options.ts';
 import type { BlobPlace } from './place.ts';
-
-/** What proves to the storage account who is calling. */
-export type BlobAccess =
-  | { readonly connectionString: string }
-  | { readonly sasToken: string }
-  | { readonly credential: TokenCredential };
 
 type Storage = typeof import('@azure/storage-blob');
 
@@ -111,9 +105,4 @@ export function redactor(access: BlobAccess): (text: string) => string {
     const words = text.replace(/\bsig=[^&\s"']+/g, 'sig=***');
     return secrets.reduce((left, secret) => left.replaceAll(secret, '***'), words);
   };
-}
-
-/** One line of somebody else's words, without the secrets. */
-export function wordsOf(error: unknown, redact: (text: string) => string): string {
-  return shorten(redact(errorMessage(error)));
 }

@@ -1,6 +1,11 @@
 import { UsageError } from '../../core/errors.ts';
 import type { TokenCredential } from '../../core/service.ts';
-import type { BlobAccess } from './connect.ts';
+
+/** What proves to the storage account who is calling. */
+export type BlobAccess =
+  | { readonly connectionString: string }
+  | { readonly sasToken: string }
+  | { readonly credential: TokenCredential };
 
 /** Input and output by Blob storage instead of the service's own files. */
 export interface BlobOptions {

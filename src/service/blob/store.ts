@@ -8,8 +8,9 @@ import { Deadline } from '../deadline.ts';
 import { blocks, emptyDownload } from '../download.ts';
 import { timedOut } from '../failure.ts';
 import { wrongLength } from '../multipart.ts';
-import { type BlobAccess, openContainer, redactor } from './connect.ts';
+import { openContainer, redactor } from './connect.ts';
 import { blobFailure } from './failure.ts';
+import type { BlobAccess } from './options.ts';
 import type { BlobPlace } from './place.ts';
 
 const BLOCK_BYTES = 4 * 1024 * 1024; // 4 MiB a block: 250 of them make 1 GB
