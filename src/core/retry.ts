@@ -40,3 +40,21 @@ export function retryAfterMs(
   const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now;
   return Number.isFinite(wait) && wait >= 0 ? Math.min(wait, RETRY_AFTER_CAP_MS) : undefined;
 }
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/**
+ * How long no further call will be admitted, in ms, by the headers of an answer that was: none left
+ * (`x-ratelimit-remaining-requests: 0`) until then (`x-ratelimit-reset-requests: 6m0s`). Undefined
+ * where the headers do not say so.
+ */
+export function rateLimitWaitMs(header: (name: string) => string | undefined): number | undefined {
+  if (header('x-ratelimit-remaining-requests')?.trim() !== '0') return undefined;
+  const reset = header('x-ratelimit-reset-requests')?.trim() ?? '';
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(reset)) return undefined;
+  let wait = 0;
+  for (const [, value, unit] of reset.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+    wait += Number(value) * (UNIT_MS[unit ?? ''] ?? 0);
+  }
+  return Math.min(wait, RETRY_AFTER_CAP_MS);
+}

@@ -5,6 +5,9 @@ import type { Transaction } from '../core/store.ts';
 /** Others are believed to have at most this part of a quota: beyond it, a refusal tells. */
 const MOST_OF_OTHERS = 1 / 2;
 
+/** The headers count characters rather than tokens: up to this factor, what they count is ours. */
+const HEADER_FACTOR = 1.5;
+
 /** `--dynamic-quota` goes up to this many times the quota that was given or stated. */
 const MOST_PROBED = 4;
 /** By how much it goes up with each batch that ends while others wait. */
@@ -45,6 +48,8 @@ export async function readQueue(
   const held = await tx.heldTokens(target.name);
   await tx.updateTarget(target.name, row.version, {
     ...(maximumEnqueuedTokens === null ? {} : { statedLimit: maximumEnqueuedTokens }),
-    ...(enqueuedTokens === null ? {} : { othersTokens: Math.max(0, enqueuedTokens - held) }),
+    ...(enqueuedTokens === null
+      ? {}
+      : { othersTokens: Math.max(0, Math.round(enqueuedTokens - held * HEADER_FACTOR)) }),
   });
 }

@@ -11,7 +11,7 @@ export type AuthKind = 'key' | 'default' | 'managed-identity' | 'workload' | 'cl
 
 /** A service as the command line names it; what is missing comes from the environment. */
 export interface ServiceSettings extends CommonOptions {
-  /** URL of the service. Default: AZURE_OPENAI_ENDPOINT. */
+  /** URL of the service. Default: AZURE_OPENAI_ENDPOINT, else OPENAI_BASE_URL. */
   service?: string | undefined;
   /** Default: `key` when the environment holds one or the host is this machine, else `default`. */
   auth?: AuthKind | undefined;
@@ -28,15 +28,15 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The target that settings and environment name. Reads AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY
- * and OPENAI_API_VERSION, for OpenAI's own API OPENAI_API_KEY; for a container
- * AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN. Throws a UsageError that says what to
+ * and OPENAI_API_VERSION, for OpenAI's own API OPENAI_BASE_URL and OPENAI_API_KEY; for a
+ * container AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN. Throws a UsageError that says what to
  * set.
  */
 export async function serviceFromEnv(
   settings: ServiceSettings,
   env: Environment = process.env,
 ): Promise<Target> {
-  const address = settings.service ?? set(env.AZURE_OPENAI_ENDPOINT);
+  const address = settings.service ?? set(env.AZURE_OPENAI_ENDPOINT) ?? set(env.OPENAI_BASE_URL);
   if (address === undefined) {
     throw new UsageError(
       'no service was named: set AZURE_OPENAI_ENDPOINT=https://NAME.openai.azure.com (and ' +

@@ -4,7 +4,7 @@ import { Agent, EnvHttpProxyAgent, request } from 'undici';
 import type { Clock, Random } from '../core/clock.ts';
 import { MillraceError, ServiceError } from '../core/errors.ts';
 import type { RetryPolicy } from '../core/retry.ts';
-import { backoffMs, retryAfterMs } from '../core/retry.ts';
+import { backoffMs, rateLimitWaitMs, retryAfterMs } from '../core/retry.ts';
 import type { Answer, Outcome } from './answer.ts';
 import { readText } from './answer.ts';
 import type { StreamedBody } from './body.ts';
@@ -67,6 +67,8 @@ export class Transport {
   readonly #calls;
   readonly #uploads;
   #closed = false;
+  /** No call is admitted before, ms: an answer said that it was the last one for now. */
+  #admittedAt = 0;
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -88,6 +90,8 @@ export class Transport {
     for (let failures = 0; ; ) {
       signal?.throwIfAborted();
       if (this.#closed) throw new MillraceError('closed', 'the service was closed');
+      const early = this.#admittedAt - clock.now();
+      if (early > 0) await clock.sleep(early, signal);
       const header = await this.#credentials(signal);
       // A place is held while a try is on the wire, not while a call waits for the next one.
       const outcome: Outcome<R> =
@@ -163,6 +167,8 @@ export class Transport {
         const value = response.headers[key];
         return Array.isArray(value) ? value[0] : value;
       };
+      const pause = rateLimitWaitMs(header);
+      if (pause !== undefined) this.#admittedAt = clock.now() + pause;
       if (status < 200 || status > 299) {
         const words = await readText(answered, MAX_ERROR_BYTES);
         const wait = retryAfterMs(header, clock.now());

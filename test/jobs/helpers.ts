@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Target } from '../../src/core/service.ts';
-import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/index.ts';
+import {
+  type Emulator,
+  type EmulatorOptions,
+  startEmulator,
+  type TransitionEntry,
+} from '../../src/emulator/index.ts';
 import { azureOpenAI } from '../../src/service/targets.ts';
 
 /** A directory of its own for one test. */
@@ -47,3 +52,19 @@ export function reviews(count: number): Review[] {
 
 /** The waits of a test: a poll every few milliseconds. */
 export const FAST = { pollIntervalMs: 20, submitGraceMs: 400 };
+
+/** The most tokens that were charged at one time, as the service's own log has it. */
+export function mostCharged(log: readonly TransitionEntry[]): number {
+  const live = new Map<string, number>();
+  let most = 0;
+  for (const { kind, id, to, detail } of log) {
+    if (kind !== 'batch') continue;
+    if (to === 'validating') live.set(id, Number(detail.tokens));
+    if (/^(completed|failed|expired|cancelled)$/.test(to)) live.delete(id);
+    most = Math.max(
+      most,
+      [...live.values()].reduce((sum, tokens) => sum + tokens, 0),
+    );
+  }
+  return most;
+}

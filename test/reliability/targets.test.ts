@@ -7,7 +7,7 @@ import { openJob } from '../../src/jobs/job.ts';
 import { runBatchJob } from '../../src/jobs/run.ts';
 import type { JobStatus } from '../../src/jobs/status.ts';
 import { azureOpenAI } from '../../src/service/targets.ts';
-import { reviews, service, temporaryDirectory } from '../jobs/helpers.ts';
+import { mostCharged, reviews, service, temporaryDirectory } from '../jobs/helpers.ts';
 
 // Several targets in one job: how they are filled, and what becomes of what one of them fails.
 
@@ -29,22 +29,6 @@ function target(
     timeoutMs: 2000,
     ...options,
   });
-}
-
-/** The most tokens that were charged at one time, as the service's own log has it. */
-function mostCharged(log: readonly TransitionEntry[]): number {
-  const live = new Map<string, number>();
-  let most = 0;
-  for (const { kind, id, to, detail } of log) {
-    if (kind !== 'batch') continue;
-    if (to === 'validating') live.set(id, Number(detail.tokens));
-    if (/^(completed|failed|expired|cancelled)$/.test(to)) live.delete(id);
-    most = Math.max(
-      most,
-      [...live.values()].reduce((sum, tokens) => sum + tokens, 0),
-    );
-  }
-  return most;
 }
 
 function made(emulator: Emulator): TransitionEntry[] {

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
+import { rateLimitWaitMs } from '../../src/core/retry.ts';
 import { startEmulator } from '../../src/emulator/index.ts';
 import { batchFilter, statusFilter } from '../../src/service/filter.ts';
 import { azureOpenAI, openAI } from '../../src/service/index.ts';
 import { toBatch } from '../../src/service/wire.ts';
+import { BATCH, faultServer, json } from './server.ts';
 
 // What depends on the version of a service's API, and the filter of its list.
 
@@ -62,4 +64,39 @@ test('statuses are named by kind or by name, in any spelling', () => {
   expect(statusFilter('completed, live')(batch)).toBe(true);
   expect(statusFilter('InProgress')(batch)).toBe(true);
   expect(statusFilter('ended')(batch)).toBe(false);
+});
+
+test.each([
+  ['0', '6m0s', 360_000],
+  ['0', '1m30.5s', 90_500],
+  ['0', '20ms', 20],
+  ['0', '5h', 600_000],
+  ['1', '6m0s', undefined],
+  [undefined, '6m0s', undefined],
+  ['0', 'soon', undefined],
+  ['0', undefined, undefined],
+])('with %s calls left until %s, the next one waits %s ms', (left, reset, wait) => {
+  const headers: Record<string, string | undefined> = {
+    'x-ratelimit-remaining-requests': left,
+    'x-ratelimit-reset-requests': reset,
+  };
+  expect(rateLimitWaitMs((name) => headers[name])).toBe(wait);
+});
+
+test('an answer that was the last one for now puts off the next call', async () => {
+  const headers = { 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '7s' };
+  await using server = await faultServer(json(BATCH, 200, headers));
+  const waits: number[] = [];
+  const clock = {
+    now: () => waits.reduce((sum, ms) => sum + ms, 0),
+    sleep: async (ms: number) => {
+      waits.push(ms);
+    },
+  };
+  const { service } = azureOpenAI({ endpoint: server.origin, apiKey: 'k', clock });
+  await service.getBatch('b');
+  expect(waits).toEqual([]);
+  await service.getBatch('b');
+  await service.close();
+  expect(waits).toEqual([7000]);
 });

@@ -23,6 +23,8 @@ export const grant: Step = async (context, task) => {
     const queue = await waitingShards(tx, context, job);
     if (queue === null) return;
     const pool = await Pool.open(tx, context);
+    const { request } = job.spec;
+    const output = outputEstimate(request, await tx.totals());
     let granted = 0;
     for (const shard of queue) {
       if (waitUntil(context, shard.readyAt) > 0) {
@@ -41,7 +43,7 @@ export const grant: Step = async (context, task) => {
       const afforded = await withinBudget(tx, context, shard);
       if (afforded === 'no') return;
       if (afforded === 'later') break;
-      await give(tx, context, shard, place.target, place.tokens);
+      await give(tx, context, shard, place, shardEstimate(request, shard, output));
       granted += 1;
     }
     if (granted > 0 && queue.length === MOST_GRANTS) await tx.putTask('grant', task.id, now);
@@ -75,8 +77,8 @@ async function give(
   tx: Transaction,
   context: Context,
   shard: Shard,
-  target: Target,
-  tokens: number,
+  { target, tokens }: { readonly target: Target; readonly tokens: number },
+  cost: number | null,
 ): Promise<void> {
   const attempt = shard.attempt + 1;
   await tx.moveShard(shard.name, shard.version, {
@@ -96,13 +98,7 @@ async function give(
     fileGoneAt: null,
   });
   await tx.putTask('upload', shard.name, context.clock.now());
-  const { request } = (await jobRow(tx)).spec;
-  await log(tx, context, 'granted', shard.name, {
-    target: target.name,
-    tokens,
-    attempt,
-    cost: shardEstimate(request, shard, outputEstimate(request, await tx.totals())),
-  });
+  await log(tx, context, 'granted', shard.name, { target: target.name, tokens, attempt, cost });
 }
 
 /** A resource is full of files: ours go as their batches end, and those of others are counted again. */

@@ -56,6 +56,7 @@ export const upload: Step = async (context, task, signal) => {
       await tx.doneTask(task);
       const readyAt = context.clock.now() + context.settings.pollIntervalMs;
       await putBack(tx, context, shard, { code: 'file_quota', readyAt });
+      await tx.putTask('survey', target.service.resource, context.clock.now());
     });
     return;
   }
