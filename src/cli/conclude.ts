@@ -4,6 +4,7 @@ import type { Job } from '../jobs/job.ts';
 import { sampleRow, writeOutput } from '../jobs/output.ts';
 import { type JobStatus, readStatus } from '../jobs/status.ts';
 import { exitCodeOf } from './exit.ts';
+import { failuresInWords } from './failures.ts';
 import { programName } from './program-name.ts';
 import { styleOf } from './screen/style.ts';
 import { near, summary } from './screen/summary.ts';
@@ -31,6 +32,7 @@ export async function conclude(session: Session, out: string | null): Promise<nu
         elapsed:
           session.service.targets.length === 0 ? null : duration(performance.now() - session.begun),
         out: written,
+        failures: status.failed > 0 ? await failuresInWords(job.store) : null,
         rejected: status.rejected > 0 ? job.directory.rejected : null,
         sample,
         free: session.service.local,

@@ -104,6 +104,7 @@ test('chat with a schema: a column for each property', async () => {
   );
   const cut = await run('mood.json', 'cut.ndjson', ['--param', 'max_tokens=1']);
   expect(cut.code).toBe(2);
+  expect(cut.stderr).toMatch(/failed +2 output_cut/);
   expect(ndjson(path('cut.ndjson'))[0]).toMatchObject({
     status: 'failed',
     error: { code: 'output_cut' },

@@ -13,6 +13,8 @@ export interface Ending {
   readonly elapsed: string | null;
   /** Where the rows lie, `-` for standard output, null when nothing was written. */
   readonly out: string | null;
+  /** Why rows have failed, or null when none has. */
+  readonly failures: string | null;
   /** Where the rejected records lie, or null when there are none. */
   readonly rejected: string | null;
   readonly sample: ResultRow | null;
@@ -41,6 +43,7 @@ export function summary(ending: Ending, style: Style): string[] {
     line('cost', free ? freeCost(status) : paidInWords(status)),
   ];
   if (out !== null) lines.push(line('rows', out === '-' ? 'on standard output' : near(out)));
+  if (ending.failures !== null) lines.push(line('failed', ending.failures));
   if (ending.rejected !== null) lines.push(line('rejected', `also in ${near(ending.rejected)}`));
   if (status.duplicate_submissions > 0) {
     lines.push(

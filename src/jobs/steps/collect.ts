@@ -138,6 +138,9 @@ export async function joined(
   });
   // What the answers cost may let others go, or end a sample.
   for (const name of context.targets.keys()) await tx.putTask('grant', name, now);
+  for (const [code, rows] of Object.entries(summary.failedCodes)) {
+    await log(tx, context, 'rows_failed', shard.name, { code, rows });
+  }
   // Left-over rows may have waited for this shard: `retry` makes few large files.
   await tx.putTask('retry', 'job', now);
   await tx.putTask('clean', shard.name, now);
