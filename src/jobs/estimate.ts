@@ -7,6 +7,7 @@ import { countedBlocks, type JobCounter } from './counted.ts';
 import { checkColumns, type PrepareOptions } from './prepare.ts';
 import { openRequest } from './request.ts';
 import { openSources } from './sources.ts';
+import { type SampleResult, TokenSample } from './token-sample.ts';
 import type { Plan } from './write-shards.ts';
 
 export interface EstimateOptions<T> extends PrepareOptions<T> {
@@ -16,10 +17,14 @@ export interface EstimateOptions<T> extends PrepareOptions<T> {
   enqueuedTokens?: number | undefined;
   /** What the service counts for one true token. Default 1. */
   enqueuedTokenFactor?: number | undefined;
+  /** Count so many requests, chosen at random, and tell the tokens of all from them. Default: all. */
+  sample?: number | undefined;
 }
 
 /** What a job would come to. Nothing is sent or written to know it. */
 export interface Estimate extends Plan {
+  /** How far the tokens, and what follows from them, can be off; null when all are counted. */
+  readonly sample: Pick<SampleResult, 'requests' | 'tokenError'> | null;
   readonly baseModel: string;
   /** Price of the input tokens in batch, null when it is not known; output comes on top. */
   readonly inputCost: number | null;
@@ -35,7 +40,10 @@ export interface Estimate extends Plan {
 /** The service's target for one batch. */
 const BATCH_HOURS = 24;
 
-/** Reads, builds, counts and cuts everything as `prepareJob` would, exactly, and writes nothing. */
+/**
+ * Reads, builds, counts and cuts everything as `prepareJob` would, exactly, and writes nothing. With
+ * `sample` the tokens are those of a random sample and bring their error; records and bytes stay exact.
+ */
 export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estimate> {
   const { signal, strict, name = 'job' } = options;
   const request = await openRequest(options.request, options.version);
@@ -45,10 +53,11 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
   let model = options.baseModel ?? request.builder.model ?? '';
   let counter: JobCounter | undefined;
   const table = loadModelTable(options.models);
+  const sample = options.sample === undefined ? null : new TokenSample(options.sample);
   const counterFor = async (requested: string) => {
     model ||= requested;
     counter ??= await createTokenCounter(model, { table });
-    return counter;
+    return sample?.counter(counter) ?? counter;
   };
   let plan = { records: 0, requests: 0, rejected: 0, shards: 0, bytes: 0, tokens: 0 };
   for (const source of sources) {
@@ -68,13 +77,22 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
       counterFor,
     )) {
       for (const { item } of block) {
+        sample?.add(item);
         const written = writer.add(item, null);
         if (written !== undefined) await written;
       }
     }
     plan = sum(plan, await writer.finish());
   }
-  return { ...plan, ...priceOf(model, plan.tokens, table), ...timeOf(plan.tokens, options) };
+  const found = sample?.result(plan.requests) ?? null;
+  const tokens = found?.tokens ?? plan.tokens;
+  return {
+    ...plan,
+    tokens,
+    sample: found === null ? null : { requests: found.requests, tokenError: found.tokenError },
+    ...priceOf(model, tokens, table),
+    ...timeOf(tokens, options),
+  };
 }
 
 const WHOLE = {

@@ -34,15 +34,19 @@ export function showEstimate(estimate: Estimate, quota: number | null): void {
       ? 'up to 24 h a batch; --enqueued-tokens tells how many go at once'
       : `${plural(waves, 'fill', 'fills')} of a quota of ${number(quota)}: ${number(hoursAtMost ?? 0)} h at most, mostly far less`;
   const lines = [
-    ...planLines(estimate, style),
+    ...planLines(estimate, style, estimate.sample),
     labelled('cost', price, style),
     labelled('time', time, style),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function planLines(plan: Plan, style: Style): string[] {
+function planLines(plan: Plan, style: Style, sample: Estimate['sample'] = null): string[] {
   const { records, requests, rejected } = plan;
+  const tokens =
+    sample === null
+      ? `${number(plan.tokens)} in`
+      : `${number(plan.tokens)} in, give or take ${number(sample.tokenError)} (95 %), by ${plural(sample.requests, 'request')} counted`;
   return [
     labelled(
       'records',
@@ -50,7 +54,7 @@ function planLines(plan: Plan, style: Style): string[] {
       style,
     ),
     labelled('shards', `${number(plan.shards)}, ${bytes(plan.bytes)}`, style),
-    labelled('tokens', `${number(plan.tokens)} in`, style),
+    labelled('tokens', tokens, style),
   ];
 }
 

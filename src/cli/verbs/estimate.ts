@@ -8,23 +8,31 @@ import {
 } from '../options/limits.ts';
 import { addRequestFlags, type RequestFlags, requestDefinition } from '../options/request.ts';
 import { addSourceFlags, type SourceFlags, sourceOptions } from '../options/source.ts';
+import { count } from '../units.ts';
 
 type EstimateFlags = SourceFlags &
   RequestFlags &
-  ShardFlags & { json?: boolean; enqueuedTokens?: number };
+  ShardFlags & { json?: boolean; enqueuedTokens?: number; sample?: true | number };
+
+/** Requests of a sample whose number is not given. */
+const SAMPLE = 2000;
 
 /** `millrace estimate`: what a job would come to. */
 export function estimateCommand(finish: Finish): Command {
   const command = new Command('estimate')
     .summary('count requests, tokens, shards and price beforehand')
     .description(
-      'Reads and counts everything exactly as a run would. Sends nothing and writes nothing.',
+      'Reads and counts everything exactly as a run would. Sends nothing and writes nothing. With --sample the tokens of most requests are told by those of some, and how far off that can be; records and bytes stay exact.',
     )
     .usage('SOURCE... [options]')
     .argument('<source...>', 'files, globs, or - for standard input');
   addSourceFlags(command);
   addRequestFlags(command);
-  addEnqueuedTokensFlag(addShardFlags(command));
+  addEnqueuedTokensFlag(addShardFlags(command)).option(
+    '--sample [count]',
+    `count so many requests, chosen at random, and tell the tokens of all from them (${SAMPLE})`,
+    (text) => count(text, '--sample'),
+  );
   addGeneralFlags(command, '--json', 'one JSON object on standard output');
   command.addHelpText(
     'after',
@@ -62,6 +70,7 @@ async function estimate(sources: readonly string[], flags: EstimateFlags): Promi
       strict: flags.strict,
       enqueuedTokens: flags.enqueuedTokens,
       enqueuedTokenFactor: share.TOKEN_FACTOR,
+      sample: flags.sample === true ? SAMPLE : flags.sample,
       signal,
     }),
   );
