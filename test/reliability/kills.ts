@@ -40,6 +40,9 @@ const RECORDS = 150;
 const QUOTA = 14_000;
 const CONTAINER = 'kills';
 const EXITS_ROWS = 2;
+/** A job that is killed less often, or more often, changes how long the next one is let live. */
+const FEWEST_KILLS = 3;
+const MOST_KILLS = 10;
 /** A job that needs more runs than this does not come to an end. */
 const MOST_RUNS = 100;
 
@@ -84,12 +87,15 @@ export async function campaign(options: KillOptions): Promise<KillReport> {
   try {
     const begun = performance.now();
     const expected = await undisturbed(directory, client);
-    const length = performance.now() - begun;
+    // The machine may become busier or less so: some kills a job, on the average.
+    let length = performance.now() - begun;
     while (sum.kills < options.kills) {
       const home = join(directory, `job-${sum.jobs++}`);
       mkdirSync(home);
       const ended = await disturbed({ home, client, emulator, random, length, options });
       sum.kills += ended.kills;
+      if (ended.kills < FEWEST_KILLS) length *= 0.8;
+      else if (ended.kills > MOST_KILLS) length *= 1.25;
       sum.emulatorKills += ended.emulatorKills;
       const job = join(home, 'kills.job');
       const findings = examine(jobTruth(job), serviceTruth(emulator.data));
