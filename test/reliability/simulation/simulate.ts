@@ -18,8 +18,8 @@ import { Crash, type Odds, World } from './world.ts';
 const MINUTE_MS = 60 * 1000;
 const POLL_MS = DEFAULT_SETTINGS.pollIntervalMs;
 
-/** Waits that faults have caused are over by then. */
-const CALM_MS = 10 * MINUTE_MS;
+/** Waits that faults have caused are over by then: the longest is that of a clock that was set back. */
+const CALM_MS = 20 * MINUTE_MS;
 
 const IN_SERVICE: ReadonlySet<string> = new Set(['submitted', 'running', 'finalizing']);
 
