@@ -13,6 +13,8 @@ export interface Dialect {
   readonly maxFiles: number;
   /** What the service counts for one true input token when it adds up enqueued tokens. */
   readonly enqueuedTokenFactor: number;
+  /** Whether answers lie in the user's own storage, and go with their input. Default: the service's. */
+  readonly answersAreOurs?: boolean;
 }
 
 /** A file to send. `open` is called again for each try, so the source must be re-readable. */

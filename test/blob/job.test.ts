@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { BatchObject } from '../../src/core/batch.ts';
 import type { Target } from '../../src/core/service.ts';
 import type { Emulator, EmulatorOptions } from '../../src/emulator/index.ts';
 import { openJob } from '../../src/jobs/job.ts';
@@ -162,6 +163,38 @@ describe('a job by Blob storage', () => {
       `${emulator.url}/openai with ${azurite.url}/forbidden/in/here`,
     );
     expect((await namesIn(container)).length).toBeLessThanOrEqual(SHARDS);
+  });
+
+  test('reads and deletes answers where the service says that they are', async () => {
+    const { container, target } = await place('elsewhere');
+    const moved = new Set<string>();
+    const service = new Proxy(target.service, {
+      get(inner, name) {
+        const value: unknown = Reflect.get(inner, name);
+        if (name !== 'listBatches') return typeof value === 'function' ? value.bind(inner) : value;
+        return async function* (signal?: AbortSignal): AsyncGenerator<BatchObject> {
+          for await (const batch of inner.listBatches(signal)) yield await move(batch);
+        };
+      },
+    });
+    const move = async (batch: BatchObject): Promise<BatchObject> => {
+      if (batch.outputFileId === null) return batch;
+      const from = container.getBlockBlobClient(
+        decodeURIComponent(new URL(batch.outputFileId).pathname.split('/').slice(3).join('/')),
+      );
+      const to = container.getBlockBlobClient(`answers of all/${batch.id}.jsonl`);
+      if (!moved.has(batch.id)) {
+        moved.add(batch.id);
+        const answers = await from.downloadToBuffer();
+        await to.upload(answers, answers.length);
+        await from.delete();
+      }
+      return { ...batch, outputFileId: to.url };
+    };
+    const { status } = await run({ ...target, service });
+    expect(status).toMatchObject({ ok: RECORDS, batches: SHARDS });
+    expect(moved.size).toBe(SHARDS);
+    expect(await namesIn(container)).toEqual([]);
   });
 
   test('goes by blobs to one target and by files to another of the same resource', async () => {

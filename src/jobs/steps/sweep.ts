@@ -2,14 +2,16 @@ import { TERMINAL_STATUSES } from '../../core/batch.ts';
 import { errorCode } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type { BatchRow, Hold } from '../../core/job.ts';
-import type { Target } from '../../core/service.ts';
+import type { BatchService, Target } from '../../core/service.ts';
+import type { Reader } from '../../core/store.ts';
 import { type Context, log, type Step, targetsOf } from '../context.ts';
 import { isGivenUp } from '../given-up.ts';
 import { refusalOf } from '../refusal.ts';
 
 /**
  * Puts the resource in order, one thing a step: cancels live batches that no attempt is bound to,
- * and those of a job that is being cancelled; deletes input files whose attempt is closed.
+ * and those of a job that is being cancelled; deletes input files whose attempt is closed, and
+ * with them answers that lie in the user's own storage.
  */
 export const sweep: Step = async (context, task, signal) => {
   const targets = targetsOf(context, task.id);
@@ -26,7 +28,7 @@ export const sweep: Step = async (context, task, signal) => {
   const call =
     work.batch !== undefined
       ? service.cancelBatch(work.batch.id, signal)
-      : service.deleteFile(work.fileId, signal);
+      : deleteFiles(service, [...work.answers, work.fileId], signal);
   const refusal = await refusalOf(call).catch((error) => givenUp(context, targets, error));
   failpoint(work.batch === undefined ? 'sweep.deleted' : 'sweep.cancelled');
   await context.store.transaction(async (tx) => {
@@ -65,7 +67,18 @@ async function givenUp(
   throw error;
 }
 
-type Work = { batch: BatchRow } | { batch?: undefined; hold: Hold; fileId: string };
+/** The input goes last: as long as its hold names it, the next sweep finds the rest. */
+async function deleteFiles(
+  service: BatchService,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const id of ids) await service.deleteFile(id, signal);
+}
+
+type Work =
+  | { batch: BatchRow }
+  | { batch?: undefined; hold: Hold; fileId: string; answers: readonly string[] };
 
 async function nextWork(context: Context, targets: readonly Target[]): Promise<Work | null> {
   const names = new Set(targets.map(({ name }) => name));
@@ -80,8 +93,19 @@ async function nextWork(context: Context, targets: readonly Target[]): Promise<W
       const shard = await tx.shard(hold.shard);
       const reading = shard?.state === 'ended' || shard?.state === 'collecting';
       if (reading && shard.attempt === hold.attempt) continue;
-      return { hold, fileId: hold.fileId };
+      const ours = targets.find(({ name }) => name === hold.target)?.service.dialect.answersAreOurs;
+      const answers = ours === true ? await answersOf(tx, hold) : [];
+      return { hold, fileId: hold.fileId, answers };
     }
     return null;
   });
+}
+
+/** What the batches of an attempt have answered, by the ids that the service gave. */
+async function answersOf(tx: Reader, { shard, attempt }: Hold): Promise<string[]> {
+  const batches = await tx.batches({ shard });
+  return batches
+    .filter((batch) => batch.attempt === attempt)
+    .flatMap(({ outputFileId, errorFileId }) => [outputFileId, errorFileId])
+    .filter((id) => id !== null);
 }

@@ -37,6 +37,7 @@ export class BlobBatchClient implements BatchService {
       ...inner.dialect,
       maxFileBytes: MAX_BLOB_BYTES,
       maxFiles: Number.MAX_SAFE_INTEGER, // blobs are not counted
+      answersAreOurs: true,
     };
     this.#inner = inner;
     this.#place = place;
@@ -44,8 +45,9 @@ export class BlobBatchClient implements BatchService {
   }
 
   async uploadFile(upload: Upload, signal?: AbortSignal): Promise<FileObject> {
-    await this.#blobs.put(upload, signal);
-    return this.#file({ name: upload.name, bytes: upload.bytes, createdAt: null });
+    const name = this.#place.folder + upload.name;
+    await this.#blobs.put(name, upload, signal);
+    return this.#file({ name, bytes: upload.bytes, createdAt: null });
   }
 
   async getFile(id: string, signal?: AbortSignal): Promise<FileObject> {
@@ -60,7 +62,7 @@ export class BlobBatchClient implements BatchService {
   async *listFiles(signal?: AbortSignal): AsyncIterable<FileObject> {
     const inputs = new Set<string>();
     const folders = new Set<string>();
-    for await (const entry of this.#blobs.list(OURS, signal)) {
+    for await (const entry of this.#blobs.list(this.#place.folder + OURS, signal)) {
       if (entry.bytes === null) folders.add(entry.name);
       else if (entry.name.endsWith(SUFFIX)) {
         inputs.add(folderOf(entry.name));
@@ -77,7 +79,7 @@ export class BlobBatchClient implements BatchService {
     if (!isUrl(id)) return this.#inner.deleteFile(id, signal);
     const name = this.#nameOf(id);
     // The input goes last: as long as it is there, a sweep finds what is left of it.
-    if (isInput(name)) await this.#blobs.deleteFolder(folderOf(name), signal);
+    if (this.#isInput(name)) await this.#blobs.deleteFolder(folderOf(name), signal);
     await this.#blobs.delete(name, signal);
   }
 
@@ -89,7 +91,7 @@ export class BlobBatchClient implements BatchService {
   async createBatch(batch: NewBatch, signal?: AbortSignal): Promise<CreatedBatch> {
     const { inputFileId } = batch;
     if (!isUrl(inputFileId)) return this.#inner.createBatch(batch, signal);
-    const outputFolder = `${this.#place.url}/${folderOf(this.#nameOf(inputFileId)).slice(0, -1)}`;
+    const outputFolder = this.#urlOf(folderOf(this.#nameOf(inputFileId)).slice(0, -1));
     return this.#inner.createBatch({ ...batch, outputFolder }, signal);
   }
 
@@ -111,9 +113,10 @@ export class BlobBatchClient implements BatchService {
   }
 
   #file({ name, bytes, createdAt }: BlobEntry): FileObject {
+    const { folder } = this.#place;
     return {
-      id: `${this.#place.url}/${name.split('/').map(encodeURIComponent).join('/')}`,
-      name,
+      id: this.#urlOf(name),
+      name: name.startsWith(folder) ? name.slice(folder.length) : name,
       bytes,
       status: 'processed',
       purpose: 'batch',
@@ -122,29 +125,40 @@ export class BlobBatchClient implements BatchService {
     };
   }
 
-  /** The name below our place. Credentials go to the account that the user named, and to no other. */
+  #urlOf(name: string): string {
+    const { account, container } = this.#place;
+    return [account, container, ...name.split('/').map(encodeURIComponent)].join('/');
+  }
+
+  /**
+   * The name within our container, wherever in it the service has put a blob. Credentials go to the
+   * container that the user named, and to no other.
+   */
   #nameOf(url: string): string {
-    const place = new URL(`${this.#place.url}/`);
-    // Parsed, so that no `..` leads out of the place.
+    const container = new URL(this.#urlOf(''));
+    // Parsed, so that no `..` leads out of it.
     const { origin, pathname } = URL.canParse(url) ? new URL(url) : { origin: '', pathname: '' };
-    if (origin === place.origin && pathname.startsWith(place.pathname)) {
-      return decodeURIComponent(pathname.slice(place.pathname.length));
+    if (origin === container.origin && pathname.startsWith(container.pathname)) {
+      return decodeURIComponent(pathname.slice(container.pathname.length));
     }
     throw new MillraceError(
       'foreign_blob',
-      `the service named a blob outside ${this.#place.url}, which is not read: look at the batch ` +
-        'in the portal, or name its container with --blob-container',
+      `the service named a blob outside the container of ${this.#place.url}, which is not read: look ` +
+        'at the batch in the portal, or name its container with --blob-container',
     );
+  }
+
+  /** Whether a name is that of an input, and not of an answer. */
+  #isInput(name: string): boolean {
+    const { folder } = this.#place;
+    const own = name.slice(folder.length);
+    const inside = name.startsWith(folder) && !own.includes('/');
+    return inside && own.startsWith(OURS) && own.endsWith(SUFFIX);
   }
 }
 
 function isUrl(id: string): boolean {
   return /^https?:\/\//.test(id);
-}
-
-/** Whether a name is that of an input, and not of an answer. */
-function isInput(name: string): boolean {
-  return name.startsWith(OURS) && name.endsWith(SUFFIX) && !name.includes('/');
 }
 
 /** Where the answers to an input lie. */

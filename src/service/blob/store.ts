@@ -19,7 +19,7 @@ const PAGE_ITEMS = 1000;
 
 /** A blob as a list or a look at it shows it. */
 export interface BlobEntry {
-  /** Below the place's folder. */
+  /** Within the container. */
   readonly name: string;
   /** Null for a folder. */
   readonly bytes: number | null;
@@ -43,9 +43,9 @@ interface Try {
 }
 
 /**
- * The blobs of one place, with the manners of the other calls: each try has its own deadline, what
- * may pass is tried again, and failures are ServiceErrors without a secret. Names are relative to
- * the place's folder. The package is loaded at the first call.
+ * The blobs of one container, with the manners of the other calls: each try has its own deadline, what
+ * may pass is tried again, and failures are ServiceErrors without a secret. Names are those within
+ * the container. The package is loaded at the first call.
  */
 export class BlobStore {
   readonly #options: BlobStoreOptions;
@@ -62,9 +62,9 @@ export class BlobStore {
    * Puts a block blob. Its blocks are sent one by one and made into the blob at the end, all at once:
    * it is there whole or not at all, and a source that fails leaves nothing.
    */
-  async put(upload: Upload, signal?: AbortSignal): Promise<void> {
-    const blob = (await this.#blob(upload.name)).getBlockBlobClient();
-    const call = `putting blob ${upload.name}`;
+  async put(name: string, upload: Upload, signal?: AbortSignal): Promise<void> {
+    const blob = (await this.#blob(name)).getBlockBlobClient();
+    const call = `putting blob ${name}`;
     const ids: string[] = [];
     const open = new Set<Promise<void>>();
     const stop = new AbortController();
@@ -116,13 +116,12 @@ export class BlobStore {
 
   /** Blobs whose names begin so, and at a slash after that the folders that they lie in. */
   async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<BlobEntry> {
-    const { folder } = this.#options.place;
     const container = await this.#open();
     for (let from: string | undefined; ; ) {
       const page = await this.#run('listing blobs', signal, async ({ deadline }) => {
         const pages = container
           .listBlobsByHierarchy('/', {
-            prefix: folder + prefix,
+            prefix,
             abortSignal: deadline.signal,
           })
           .byPage({ maxPageSize: PAGE_ITEMS, ...(from ? { continuationToken: from } : {}) });
@@ -132,13 +131,13 @@ export class BlobStore {
       const { blobPrefixes: folders = [], blobItems } = page?.segment ?? { blobItems: [] };
       for (const { name, properties } of blobItems) {
         yield {
-          name: name.slice(folder.length),
+          name,
           bytes: properties.contentLength ?? null,
           createdAt: properties.createdOn?.getTime() ?? null,
         };
       }
       for (const { name } of folders) {
-        yield { name: name.slice(folder.length), bytes: null, createdAt: null };
+        yield { name, bytes: null, createdAt: null };
       }
       from = page?.continuationToken;
       if (!from) return;
@@ -201,7 +200,7 @@ export class BlobStore {
   }
 
   async #blob(name: string) {
-    return (await this.#open()).getBlobClient(this.#options.place.folder + name);
+    return (await this.#open()).getBlobClient(name);
   }
 
   async #run<R>(
