@@ -38,7 +38,7 @@ const files = globSync('test/**/*.test.ts', { cwd: root }).filter((path) =>
   readFileSync(`${root}/${path}`, 'utf8').includes("from 'fast-check'"),
 );
 for (let round = 1; round <= Number(values.rounds); round++) {
-  const { status, stdout } = spawnSync(process.execPath, [vitest, 'run', ...files], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [vitest, 'run', ...files], {
     cwd: root,
     env: { ...process.env, FC_SEED: 'random', NO_COLOR: '1' },
     encoding: 'utf8',
@@ -47,6 +47,6 @@ for (let round = 1; round <= Number(values.rounds); round++) {
   console.log(`properties, round ${round} of ${files.length} files: ${tests}`);
   if (status === 0) continue;
   failed += 1;
-  console.log(stdout);
+  console.log(stderr);
 }
 if (failed > 0) process.exitCode = 1;

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { errorCode } from '../core/errors.ts';
+import { crc32 } from 'node:zlib';
+import { errorCode, MillraceError } from '../core/errors.ts';
 import type { BatchService } from '../core/service.ts';
 import { AtomicFile } from '../streams/files.ts';
 
@@ -23,7 +24,8 @@ export interface Fetched {
 
 /**
  * Fetches a file of the service. A body that is cut goes on where it ended, if the service honours
- * ranges, and begins anew otherwise. Throws what the service says, among it a 404.
+ * ranges, and begins anew otherwise; what was read before must then come again. Throws what the
+ * service says, among it a 404, and `download_changed`.
  */
 export async function fetchFile(
   service: BatchService,
@@ -33,6 +35,7 @@ export async function fetchFile(
 ): Promise<Fetched> {
   let file = await AtomicFile.create(path);
   let lines = new LineCount();
+  let check = new PrefixCheck(id);
   try {
     for (let idleCuts = 0; ; ) {
       const before = file.bytes;
@@ -42,8 +45,10 @@ export async function fetchFile(
           await file.discard();
           file = await AtomicFile.create(path);
           lines = new LineCount();
+          check = check.again();
         }
         for await (const block of body) {
+          check.add(block);
           lines.add(block);
           await file.write(block);
         }
@@ -65,6 +70,51 @@ export async function fetchFile(
     lines: lines.full + (tail > 0 ? 1 : 0),
     endsWell: tail === 0 || (await isJson(path, lines.end, tail)),
   };
+}
+
+/** The bytes that a reading came to, and their sum. */
+interface Prefix {
+  readonly bytes: number;
+  readonly sum: number;
+}
+
+/** Sees to it that a file that is read again from its start begins as it did. */
+class PrefixCheck {
+  readonly #id: string;
+  /** The longest reading before this one. */
+  readonly #earlier: Prefix;
+  #bytes = 0;
+  #sum = 0;
+
+  constructor(id: string, earlier: Prefix = { bytes: 0, sum: 0 }) {
+    this.#id = id;
+    this.#earlier = earlier;
+  }
+
+  /** For the same file, from its start. */
+  again(): PrefixCheck {
+    const present = { bytes: this.#bytes, sum: this.#sum };
+    const longest = this.#earlier.bytes > present.bytes ? this.#earlier : present;
+    return new PrefixCheck(this.#id, longest);
+  }
+
+  add(block: Uint8Array): void {
+    const { bytes, sum } = this.#earlier;
+    const left = bytes - this.#bytes;
+    if (left > 0 && left <= block.length && crc32(block.subarray(0, left), this.#sum) !== sum) {
+      throw changed(this.#id, bytes);
+    }
+    this.#sum = crc32(block, this.#sum);
+    this.#bytes += block.length;
+  }
+}
+
+function changed(id: string, bytes: number): MillraceError {
+  return new MillraceError(
+    'download_changed',
+    `the first ${bytes} bytes of ${id} are not what they were when it was read before: it is fetched anew`,
+    { retryable: true },
+  );
 }
 
 /** Counts the lines of blocks that come one after the other. */

@@ -58,6 +58,24 @@ describe('a download', () => {
     }
   });
 
+  it('that begins anew must begin as it did', async () => {
+    const dir = await temporaryDirectory();
+    const other = Buffer.from(content);
+    other[5] = (other[5] ?? 0) ^ 1;
+    const { service } = serving(content, { cuts: [700, 90, 800], range: false });
+    let calls = 0;
+    const fickle = {
+      downloadFile: (id: string, offset: number) =>
+        ++calls === 3
+          ? serving(other, { range: false }).service.downloadFile(id, offset)
+          : service.downloadFile(id, offset),
+    } as unknown as BatchService;
+    const path = join(dir, 'fickle');
+    const failure = { code: 'download_changed', retryable: true };
+    await expect(fetchFile(fickle, 'f', path, signal)).rejects.toMatchObject(failure);
+    await expect(readFile(path)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
   it('is given up when it is cut again and again without a byte', async () => {
     const dir = await temporaryDirectory();
     const { service, calls } = serving(content, { cuts: Array(50).fill(0) });
