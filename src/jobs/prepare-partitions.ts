@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { isAbort, MillraceError, UsageError } from '../core/errors.ts';
 import type { Partition, ShardLimits } from '../core/job.ts';
 import { loadModelTable } from '../tokens/models.ts';
+import { modelTables } from '../tokens/tables.ts';
 import { jobRow } from './context.ts';
 import type { Job } from './job.ts';
 import { tableOf } from './model-table.ts';
@@ -62,7 +63,9 @@ export async function preparePartitions<T>(
   const descriptions = sources.map(({ description }) => description);
   const workers = workersFor(rows, sources, request, options.workers);
   const { portable } = request;
-  const task = { settings, request: portable, baseModel, descriptions };
+  const model = count === false ? undefined : (baseModel ?? request.splice?.model);
+  const tables = workers === 0 || model === undefined ? null : modelTables(model, models);
+  const task = { settings, request: portable, baseModel, descriptions, tables };
   const pool = workers === 0 ? null : new WorkerPool(workers, task);
   const here = new PartitionSealer(settings, sources, request, baseModel);
   const running = new Map<number, Promise<void>>();

@@ -7,11 +7,14 @@ const SHORT = 32;
 const PLACE_BITS = 5;
 /** The key of a pair that merges into nothing, whatever its place. */
 const NO_KEY = TOKEN_MASK << PLACE_BITS;
+/** The key of a pair that has to be looked up. */
+const UNKNOWN = -1;
 
 /** Byte pair encoding of one piece of text, counting only. */
 export class PieceCounter {
   readonly #ofByte: Int32Array;
   readonly #ofBytes: Int32Array;
+  readonly #lowest: Int32Array;
   readonly #pairs: Pairs;
   readonly #tokens = new Int32Array(SHORT);
   /** By place: the token that it and the next one merge into, and the place in the low bits. */
@@ -21,6 +24,7 @@ export class PieceCounter {
   constructor(tables: EncodingTables) {
     this.#ofByte = tables.merges.ofByte;
     this.#ofBytes = tables.pairs.ofBytes;
+    this.#lowest = tables.pairs.lowest;
     this.#pairs = new Pairs(tables.pairs);
     this.#long = new LongPieces(tables, this.#pairs);
   }
@@ -34,7 +38,7 @@ export class PieceCounter {
     return counts;
   }
 
-  /** Tokens of `bytes[start, end)`, one piece of at least one byte. */
+  /** Tokens of `bytes[start, end)`, one piece of at least two bytes, with two more behind it. */
   count(bytes: Uint8Array, start: number, end: number): number {
     if (end - start <= SHORT) return this.#merge(bytes, start, end);
     return this.#long.count(bytes, start, end);
@@ -46,25 +50,22 @@ export class PieceCounter {
    * is lower: such a branch is as often foreseen wrong as right.
    */
   #merge(bytes: Uint8Array, start: number, end: number): number {
-    const ofByte = this.#ofByte;
-    const ofBytes = this.#ofBytes;
+    let count = this.#mergeBytes(bytes, start, end);
+    if (count === 1) return 1;
     const tokens = this.#tokens;
     const keys = this.#keys;
     const pairs = this.#pairs;
-    const last = end - start - 1;
+    const last = count - 1;
     let best = NO_KEY;
-    let byte = bytes[start]!;
     for (let i = 0; i < last; i++) {
-      const next = bytes[start + i + 1]!;
-      const key = (ofBytes[(byte << 8) | next]! << PLACE_BITS) | i;
-      tokens[i] = ofByte[byte]!;
-      keys[i] = key;
+      let key = keys[i]!;
+      if (key === UNKNOWN) {
+        key = (pairs.merged(tokens[i]!, tokens[i + 1]!) << PLACE_BITS) | i;
+        keys[i] = key;
+      }
       best = lower(best, key);
-      byte = next;
     }
-    tokens[last] = ofByte[byte]!;
     keys[last] = NO_KEY;
-    let count = last + 1;
     // A bit for each place that begins a token.
     let live = -1 >>> (SHORT - count);
     while (best < NO_KEY) {
@@ -101,6 +102,48 @@ export class PieceCounter {
         best = lower(best, key);
       }
     }
+    return count;
+  }
+
+  /**
+   * Lays down the tokens of the bytes, two bytes as one where that merge comes before every merge, in
+   * whatever company, across the borders on both sides of them: no other could have come between.
+   * The keys of two single bytes are laid down too. Looks two bytes beyond the piece.
+   */
+  #mergeBytes(bytes: Uint8Array, start: number, end: number): number {
+    const ofByte = this.#ofByte;
+    const ofBytes = this.#ofBytes;
+    const lowest = this.#lowest;
+    const tokens = this.#tokens;
+    const keys = this.#keys;
+    let count = 0;
+    let before = TOKEN_MASK;
+    let byte = bytes[start]!;
+    let next = bytes[start + 1]!;
+    let at = start;
+    while (at + 1 < end) {
+      const border = (byte << 8) | next;
+      const merged = ofBytes[border]!;
+      const beyond = bytes[at + 2]!;
+      const after = at + 2 < end ? lowest[(next << 8) | beyond]! : TOKEN_MASK;
+      if (merged < before && merged < after) {
+        if (count > 0) keys[count - 1] = UNKNOWN;
+        keys[count] = UNKNOWN;
+        tokens[count++] = merged;
+        before = after;
+        at += 2;
+        byte = beyond;
+        next = bytes[at + 1]!;
+      } else {
+        keys[count] = (merged << PLACE_BITS) | count;
+        tokens[count++] = ofByte[byte]!;
+        before = lowest[border]!;
+        at += 1;
+        byte = next;
+        next = beyond;
+      }
+    }
+    if (at < end) tokens[count++] = ofByte[byte]!;
     return count;
   }
 }

@@ -30,8 +30,8 @@ export class PieceMemory {
   readonly #middle = new Int32Array(4 << MIDDLE_LOG);
   /** Pieces of 16 to 27 bytes: 27 bytes, the length, the count. */
   readonly #large = new Int32Array(8 << LARGE_LOG);
-  /** One small piece, to be encoded. */
-  readonly #piece = new Uint8Array(8);
+  /** One small piece, to be encoded, and what is behind it. */
+  readonly #piece = new Uint8Array(16);
   readonly #pieceView = new DataView(this.#piece.buffer);
 
   constructor(pieces: PieceCounter) {

@@ -1,4 +1,6 @@
+import { baseEncoding } from './encoder.ts';
 import { type Merges, readMerges } from './merges.ts';
+import { type ModelTable, modelInfo } from './models.ts';
 import { buildPairs, type PairTables } from './pairs.ts';
 import { readTrie, type Trie } from './trie.ts';
 
@@ -24,6 +26,11 @@ export function encodingTables(name: EncodingTables['name']): EncodingTables {
     loaded.set(name, tables);
   }
   return tables;
+}
+
+/** The tables of a model's encoding. */
+export function modelTables(baseModel: string, table: ModelTable): EncodingTables {
+  return encodingTables(baseEncoding(modelInfo(baseModel, table).encoding));
 }
 
 /** Takes the tables that another thread loaded: this one need not. */

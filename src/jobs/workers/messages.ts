@@ -1,6 +1,7 @@
 import type { Partition, PartitionProgress, SealedShard } from '../../core/job.ts';
 import type { JobHead } from '../../shards/serialise.ts';
 import type { SourceDescription } from '../../sources/describe.ts';
+import type { EncodingTables } from '../../tokens/tables.ts';
 import type { JobRequest } from '../request.ts';
 import type { SealSettings } from '../seal-partition.ts';
 
@@ -14,6 +15,8 @@ export interface WorkerTask {
   readonly baseModel: string | undefined;
   /** By the number of the source; null where only the main thread can read. */
   readonly descriptions: readonly (SourceDescription | null)[];
+  /** To count by, in memory that is shared; null where the worker finds out by itself. */
+  readonly tables: EncodingTables | null;
 }
 
 /**

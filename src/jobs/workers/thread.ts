@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { errorCode, errorMessage, MillraceError } from '../../core/errors.ts';
+import { giveTables } from '../../tokens/tables.ts';
 import { PartitionSealer } from '../partition-sealer.ts';
 import { openRequest } from '../request.ts';
 import { openDescribed } from '../sources.ts';
@@ -7,7 +8,8 @@ import type { FromWorker, ToWorker, WorkerFailure, WorkerTask } from './messages
 
 // The entry of a worker thread: prepares one partition after another as it is told.
 
-const { settings, request, baseModel, descriptions } = workerData as WorkerTask;
+const { settings, request, baseModel, descriptions, tables } = workerData as WorkerTask;
+if (tables !== null) giveTables(tables);
 const abort = new AbortController();
 let recorded: PromiseWithResolvers<void> | null = null;
 let sealer: Promise<PartitionSealer> | null = null;
