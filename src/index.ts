@@ -34,7 +34,7 @@ export {
   type RequestItem,
 } from './core/request.ts';
 export { buildRequests } from './requests/build-requests.ts';
-export type { RequestDefinition } from './requests/definition.ts';
+export type { ImageDetail, RequestDefinition } from './requests/definition.ts';
 export type { ChatMessage, ContentPart, RequestOptions } from './requests/options.ts';
 
 // Tokens: requests to counted requests.
@@ -70,6 +70,7 @@ export type { Sink } from './core/sink.ts';
 export type { StandardSchema } from './core/standard-schema.ts';
 export { type OutputOptions, writeOutput } from './jobs/output.ts';
 export { type JoinResultsOptions, joinResults } from './jobs/results.ts';
+export type { AnswerShape } from './sinks/answer-columns.ts';
 export { createSink, type SinkOptions } from './sinks/create-sink.ts';
 export { toWritable } from './sinks/writable.ts';
 export { type ResultsWriter, type WrittenResults, writeResults } from './sinks/write-results.ts';

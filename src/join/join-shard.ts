@@ -12,7 +12,7 @@ import { RowIndex } from './row-index.ts';
 import { FAILED_AND_RECORD, OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
 import { idsOfOrdinals, readIds, type ShardIds } from './shard-ids.ts';
 import { checkRecordsEnd, forRows, type ShardRow } from './shard-rows.ts';
-import type { OutputReader } from './structured-output.ts';
+import type { Output, OutputReader } from './structured-output.ts';
 
 /** One shard and the batch that ended for it. */
 export interface JoinOptions {
@@ -249,14 +249,21 @@ class ShardJoin {
   }
 
   /** An ok answer whose output has to be read: without a usable one the row has failed. */
-  async #addRead(row: ShardRow, entry: number, readOutput: OutputReader): Promise<void> {
+  #addRead(row: ShardRow, entry: number, readOutput: OutputReader): void | Promise<void> {
     const line = this.#index.parse(entry) as { response: { status_code: number; body: unknown } };
-    const output = await readOutput(line.response.body);
-    if (output.kind !== 'unusable') {
-      return this.#addOk(row, entry, output.kind === 'value' ? JSON.stringify(output.value) : null);
+    const { status_code: status, body } = line.response;
+    const output = readOutput(body);
+    return output instanceof Promise
+      ? output.then((read) => this.#addOutput(row, entry, status, read))
+      : this.#addOutput(row, entry, status, output);
+  }
+
+  #addOutput(row: ShardRow, entry: number, status: number, output: Output): void | Promise<void> {
+    if (output.kind === 'unusable') {
+      const { retryMismatch = false } = this.#options;
+      return this.#decide(row, entry, output.error, status, retryMismatch, true);
     }
-    const { retryMismatch = false } = this.#options;
-    return this.#decide(row, entry, output.error, line.response.status_code, retryMismatch, true);
+    return this.#addOk(row, entry, output.kind === 'value' ? JSON.stringify(output.value) : null);
   }
 
   #addOk(row: ShardRow, entry: number, output: string | null = null): void | Promise<void> {

@@ -193,19 +193,6 @@ test('embeddings: vectors as arrays, with their dimensions', async () => {
   expect(second?.content).toContainEqual(expect.any(Number));
 });
 
-test('completions of the older kind', async () => {
-  const path = folderWith({ 'c.csv': 'text\none\n' });
-  const done = await millrace([
-    ...['run', path('c.csv'), '--job', path('c.job'), '--out', path('c.out.csv')],
-    ...['--service', 'local', '--model', 'davinci-002', '--prompt', 'After {{text}} comes'],
-    ...['--endpoint', '/completions'],
-  ]);
-  expect(done.stderr).toContain('1: 1 ok');
-  const [row] = await flat(path('c.out.csv'));
-  expect(row).toMatchObject({ text: 'one', prompt_tokens: '3', status: 'ok' });
-  expect(row?.content).not.toBe('');
-});
-
 interface Line {
   url: string;
   body: { messages?: { content: unknown }[] };

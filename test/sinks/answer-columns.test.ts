@@ -53,6 +53,13 @@ describe('answerValues', () => {
     expect(valuesOf(incomplete)[1]).toBe('max_tokens');
   });
 
+  test('takes the text of a completion of the older kind', () => {
+    expect(valuesOf({ choices: [{ text: 'so', finish_reason: 'length' }] }).slice(0, 2)).toEqual([
+      'so',
+      'length',
+    ]);
+  });
+
   test('takes vectors as arrays', () => {
     expect(valuesOf({ data: [{ embedding: [1, 2.5] }] })[0]).toEqual([1, 2.5]);
     expect(valuesOf({ data: [{ embedding: 'AAAA' }, { embedding: 'BBBB' }] })[0]).toEqual([
