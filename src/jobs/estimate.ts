@@ -69,6 +69,7 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
       firstOrdinal: plan.records,
       progress: emptyProgress(),
       strict,
+      compared: false,
       onSeal: async () => undefined,
     });
     for await (const block of countedBlocks(

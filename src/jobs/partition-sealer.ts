@@ -42,7 +42,10 @@ export class PartitionSealer {
     const items = source.read(partition, row, signal, this.#request.splice?.fields);
     const blocks = countedBlocks(items, this.#request, (model) => this.#counterFor(model));
     const fromStart = partition.progress.resumeAt === null;
-    return sealPartition(this.#settings, partition, blocks, { head, onSeal, fromStart, signal });
+    // What can be jumped into is never read again from its start.
+    const compared = source.description?.seekable !== true;
+    const order = { head, onSeal, fromStart, compared, signal };
+    return sealPartition(this.#settings, partition, blocks, order);
   }
   #counterFor(model: string): Promise<JobCounter> {
     this.#counter ??=

@@ -44,12 +44,15 @@ export async function sealPartition(
     head,
     onSeal,
     fromStart,
+    compared,
     signal,
   }: {
     head: JobHead | undefined;
     onSeal: OnSeal;
     /** The items begin at the partition's first record, though some of it is sealed. */
     fromStart: boolean;
+    /** See SealingOptions. */
+    compared?: boolean | undefined;
     signal: AbortSignal | undefined;
   },
 ): Promise<PartitionProgress> {
@@ -60,6 +63,7 @@ export async function sealPartition(
     progress: partition.progress,
     head,
     verify: fromStart,
+    compared,
     onSeal: (shard, progress) => onSeal(shard, progress, writer.head),
   });
   try {

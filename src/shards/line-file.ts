@@ -6,26 +6,27 @@ import { NEWLINE } from './format.ts';
 export const BLOCK_BYTES = 256 * 1024; // 256 KiB: stays in the cache between the copy, the hash and the write
 
 /**
- * Lines into a file that appears whole or not at all, hashed on the way. Lines are gathered in a
- * block, so that the hash and the disk see large pieces. Without a path nothing is written, and
- * only the bytes and the hash are found.
+ * Lines into a file that appears whole or not at all, hashed on the way where somebody will look at
+ * the hash. Lines are gathered in a block, so that the hash and the disk see large pieces. Without a
+ * path nothing is written, and only the bytes and the hash are found.
  */
 export class LineFile {
   /** Bytes of all lines so far, newlines included. */
   bytes = 0;
 
   readonly #file: AtomicFile | null;
-  readonly #hash: Hash = createHash('sha256');
+  readonly #hash: Hash | null;
   readonly #block: Buffer = Buffer.allocUnsafeSlow(BLOCK_BYTES);
   #used = 0;
 
-  private constructor(file: AtomicFile | null) {
+  private constructor(file: AtomicFile | null, hashed: boolean) {
     this.#file = file;
+    this.#hash = hashed ? createHash('sha256') : null;
   }
 
-  static async create(path: string | null): Promise<LineFile> {
+  static async create(path: string | null, hashed: boolean): Promise<LineFile> {
     const file = path === null ? null : await AtomicFile.create(path);
-    return new LineFile(file);
+    return new LineFile(file, hashed);
   }
 
   /**
@@ -80,11 +81,11 @@ export class LineFile {
     await this.#flush();
   }
 
-  /** Makes the file whole and visible; gives the hex SHA-256 of its bytes. */
+  /** Makes the file whole and visible; gives the hex SHA-256 of its bytes, or '' where it is not hashed. */
   async commit(): Promise<string> {
     await this.#flush();
     await this.#file?.commit();
-    return this.#hash.digest('hex');
+    return this.#hash?.digest('hex') ?? '';
   }
 
   async discard(): Promise<void> {
@@ -95,7 +96,7 @@ export class LineFile {
     await this.#flush();
     this.bytes += line.length;
     if (line.length > BLOCK_BYTES) {
-      this.#hash.update(line);
+      this.#hash?.update(line);
       await this.#file?.write(line);
     } else {
       this.#block.set(line, 0);
@@ -106,7 +107,7 @@ export class LineFile {
   async #flush(): Promise<void> {
     const full = this.#block.subarray(0, this.#used);
     this.#used = 0;
-    this.#hash.update(full);
+    this.#hash?.update(full);
     await this.#file?.write(full);
   }
 }

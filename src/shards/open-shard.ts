@@ -14,6 +14,8 @@ export interface OpenShardOptions {
   jobName: string;
   /** Of the first request. */
   ordinal: number;
+  /** Whether somebody will compare the records by their hash. */
+  compared: boolean;
 }
 
 /** A shard that is being written: its two files, its sums and its ids. */
@@ -37,11 +39,12 @@ export class OpenShard {
   }
 
   static async create(options: OpenShardOptions): Promise<OpenShard> {
-    const { directory, name } = options;
+    const { directory, name, compared } = options;
     const paths = directory === null ? null : shardPaths(directory, name);
-    const records = await LineFile.create(paths?.records ?? null);
+    const records = await LineFile.create(paths?.records ?? null, compared);
     try {
-      return new OpenShard(options, await LineFile.create(paths?.requests ?? null), records);
+      const requests = await LineFile.create(paths?.requests ?? null, paths !== null);
+      return new OpenShard(options, requests, records);
     } catch (error) {
       await records.discard();
       throw error;

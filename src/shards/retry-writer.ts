@@ -52,6 +52,7 @@ export class RetryWriter {
         ...{ directory, limits, ordinal },
         name: nextName(),
         jobName: '',
+        compared: false,
       });
       this.#open.claim(customId, true, ordinal);
     }

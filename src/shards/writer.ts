@@ -45,6 +45,11 @@ export interface SealingOptions {
    * items begin at `progress.resumeAt`.
    */
   verify?: boolean | undefined;
+  /**
+   * Whether `verify` may ever be asked for; false saves the hash of the records, where a restart
+   * always begins at `progress.resumeAt`. Default true.
+   */
+  compared?: boolean | undefined;
 }
 
 /**
@@ -250,6 +255,7 @@ export class SealingWriter {
       limits: closing,
       jobName,
       ordinal,
+      compared: this.#options.compared ?? true,
     });
   }
 

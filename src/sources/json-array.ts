@@ -3,7 +3,7 @@ import { type Position, RejectedRecord, type SourceItem, SourceRecord } from '..
 import { Carry } from '../streams/carry.ts';
 import { bomLength } from './csv-dialect.ts';
 import { JsonObjects } from './json-objects.ts';
-import { kindOf } from './ndjson.ts';
+import { kindOf, type RawLines } from './ndjson.ts';
 import { MAX_DEPTH, RecordParser, tooDeep, tooLarge, where } from './parser.ts';
 import type { ReplayedInput } from './replay.ts';
 import { Utf8Check } from './utf8.ts';
@@ -31,6 +31,8 @@ STOPS[QUOTE] = 2;
 export interface JsonArrayOptions {
   readonly source: string;
   readonly maxRecordBytes: number;
+  /** Takes elements as they are, before they are parsed. */
+  readonly raw?: RawLines | undefined;
 }
 
 /**
@@ -47,6 +49,7 @@ export class JsonArrayParser extends RecordParser<unknown> {
   readonly #utf8: Utf8Check;
   readonly #carry = new Carry();
   readonly #objects = new JsonObjects();
+  readonly #raw: RawLines | null;
   #row = 0;
   /** What may come next. `element` also allows the array's end where `#first`. */
   #next: 'array' | 'element' | 'comma' | 'end' = 'array';
@@ -62,8 +65,9 @@ export class JsonArrayParser extends RecordParser<unknown> {
   #inString = false;
   #skipping = false;
 
-  constructor({ source, maxRecordBytes }: JsonArrayOptions) {
+  constructor({ source, maxRecordBytes, raw }: JsonArrayOptions) {
     super();
+    this.#raw = raw ?? null;
     this.#source = source;
     this.#maxRecordBytes = maxRecordBytes;
     this.#utf8 = new Utf8Check(source);
@@ -101,7 +105,7 @@ export class JsonArrayParser extends RecordParser<unknown> {
       if (BLANK[byte] === 1) {
         at++;
       } else if (this.#next === 'element' && (byte !== CLOSE_BRACKET || !this.#first)) {
-        const known = this.#objects.read(data, at, data.length);
+        const known = this.#raw === null ? this.#objects.read(data, at, data.length) : null;
         if (known !== null && this.#objects.end - at <= this.#maxRecordBytes) {
           at = this.#objects.end;
           this.#next = 'comma';
@@ -188,6 +192,8 @@ export class JsonArrayParser extends RecordParser<unknown> {
     this.#skipping = false;
     if (skipped) return tooLarge(this.#position(), this.#maxRecordBytes);
     if (this.#deepest > MAX_DEPTH) return tooDeep(this.#position());
+    const raw = this.#raw?.take(data, start, end) ?? null;
+    if (raw !== null) return new SourceRecord(raw, this.#position());
     let value: unknown;
     try {
       value = JSON.parse(data.toString('utf8', start, end));
@@ -197,7 +203,8 @@ export class JsonArrayParser extends RecordParser<unknown> {
     }
     const position = this.#position();
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      this.#objects.learn(data, start, end, value);
+      if (this.#raw === null) this.#objects.learn(data, start, end, value);
+      else this.#raw.learn(value);
       return new SourceRecord(value, position);
     }
     return new RejectedRecord(value, position, {

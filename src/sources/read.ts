@@ -90,23 +90,22 @@ function beginReading(
     source.seekable && source.path !== null
       ? readBlocks(source.path, { start, end: range.end, signal })
       : abortable(unpackedBytes(source, rawBytes(source, options.input), signal), signal);
-  const chunks = raw.arena === undefined ? bytes : resetting(raw.arena, bytes);
   return {
-    blocks: readItems(chunks, parser, source.strict),
+    blocks: readItems(resetting(raw.arena, bytes), parser, source.strict),
     next: () => (source.seekable ? parser.boundary : null),
   };
 }
 
-/** Frees the arena before each block and before the end. */
+/** Frees the arena, if there is one, before each block and before the end. */
 async function* resetting<T>(
-  arena: Arena,
+  arena: Arena | undefined,
   blocks: AsyncIterable<T>,
 ): AsyncGenerator<T, void, undefined> {
   for await (const block of blocks) {
-    arena.reset();
+    arena?.reset();
     yield block;
   }
-  arena.reset();
+  arena?.reset();
 }
 
 async function* documentBlocks(
@@ -118,7 +117,9 @@ async function* documentBlocks(
   const bytes = unpackedBytes(source, rawBytes(source, options.input), signal);
   const input = new ReplayedInput(bytes);
   if (source.jsonPath === null && (await beginsArray(input))) {
-    yield* readItems(abortable(input, signal), new JsonArrayParser(common), source.strict);
+    const { arena, lines } = rawReader(source, options.rawFields);
+    const array = new JsonArrayParser({ ...common, raw: lines });
+    yield* readItems(resetting(arena, abortable(input, signal)), array, source.strict);
     return;
   }
   const parse = parseJson({ ...common, strict: source.strict, path: source.jsonPath ?? '' });
@@ -177,7 +178,8 @@ interface RawReader {
 function rawReader(source: SourceDescription, fields: readonly string[] | undefined): RawReader {
   if (fields === undefined) return {};
   const arena = new Arena();
-  if (source.format === 'ndjson') return { arena, lines: new NdjsonJson(fields, arena) };
+  if (source.format === 'ndjson' || source.format === 'json')
+    return { arena, lines: new NdjsonJson(fields, arena) };
   if (source.format !== 'csv') return {};
   return {
     arena,

@@ -195,6 +195,26 @@ it('writes NDJSON as the plain way does', async () => {
   }
 });
 
+it('writes the elements of an array as the plain way does', async () => {
+  const whole = LINES.filter((line) => {
+    try {
+      return JSON.parse(line) !== undefined;
+    } catch {
+      return false;
+    }
+  });
+  for (const [between, before] of [
+    [',', ''],
+    ['\n,\n  ', '\ufeff \n'],
+  ]) {
+    const path = await fileOf('array.json', `${before}[${whole.join(between)}\n]`);
+    const found = await same(path, prompt);
+    expect(found.records).toBe(whole.length);
+    expect(found.spliced).toBeGreaterThan(6);
+    await same(path, { ...prompt, idField: 'id' });
+  }
+});
+
 const text = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 60 }),
   fc.string({
@@ -223,6 +243,7 @@ it('agrees on whatever records there are', async () => {
             )
           : json;
         await same(await fileOf('any.ndjson', `${lines.join('\n')}\n`), prompt, 7, false);
+        await same(await fileOf('any.json', `[${lines.join(',')}]`), prompt, 7, false);
       },
     ),
     { numRuns: 60 },
