@@ -71,18 +71,24 @@ export async function runTask(
       maxMs: STEP_RETRY.maxMs * scale,
     };
     const waitMs = Math.max(asked, backoffMs(policy, count, context.random));
-    await again(context, task, waitMs, error);
+    await again(context, task, waitMs, error, count + 1);
   }
 }
 
-function again(context: Context, task: Task, waitMs: number, error?: MillraceError): Promise<void> {
+function again(
+  context: Context,
+  task: Task,
+  waitMs: number,
+  error?: MillraceError,
+  tries = 1,
+): Promise<void> {
   const { store, clock } = context;
   return store.transaction(async (tx) => {
     await tx.doneTask(task);
     await tx.putTask(task.kind, task.id, clock.now() + waitMs);
     if (error === undefined) return;
     if (error instanceof ServiceError && error.retryable) {
-      await noteFailure(tx, context, task, error);
+      await noteFailure(tx, context, task, error, tries);
     }
     await log(tx, context, 'step_failed', task.id, {
       task: task.kind,

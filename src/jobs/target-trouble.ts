@@ -10,6 +10,12 @@ import { lose } from './steps/poll.ts';
 const REST_POLLS = 10;
 /** After so many, what runs at it is given up as lost and goes to the others. */
 const LOST_POLLS = 30; // half an hour at the default of 60 s
+/**
+ * Tries in a row that each of them takes besides: after a machine has slept, much time has passed
+ * since the first failure, and nothing was asked meanwhile.
+ */
+const REST_TRIES = 3;
+const LOST_TRIES = 10;
 
 const OF_SHARDS: ReadonlySet<TaskKind> = new Set(['upload', 'submit', 'collect']);
 const OF_RESOURCES: ReadonlySet<TaskKind> = new Set(['poll', 'sweep', 'survey']);
@@ -17,13 +23,15 @@ const OF_RESOURCES: ReadonlySet<TaskKind> = new Set(['poll', 'sweep', 'survey'])
 /**
  * A call failed for a reason that may pass. A target that answers nothing for long, while another
  * one does, is left alone for a while: its waiting shards go there. One that stays away is lost:
- * what ran at it is sent to the others. A target alone is waited for, as long as it takes.
+ * what ran at it is sent to the others. A target alone is waited for, as long as it takes. `tries` is
+ * how often in a row the task has failed by now.
  */
 export async function noteFailure(
   tx: Transaction,
   context: Context,
   task: Task,
   error: ServiceError,
+  tries: number,
 ): Promise<void> {
   // One that says "later" is there.
   if (error.status !== null && error.status < 500) return;
@@ -33,11 +41,11 @@ export async function noteFailure(
     const since = Math.min(row.failingSince ?? now, now);
     const polls = (now - since) / context.settings.pollIntervalMs;
     const elsewhere = isHealthyElsewhere(await tx.targets(), row.name, context);
-    if (elsewhere && task.kind === 'poll' && polls >= LOST_POLLS) {
+    if (elsewhere && polls >= LOST_POLLS && tries >= LOST_TRIES) {
       await giveUp(tx, context, row, error);
       continue;
     }
-    const rests = elsewhere && polls >= REST_POLLS && row.restUntil <= now;
+    const rests = elsewhere && polls >= REST_POLLS && tries >= REST_TRIES && row.restUntil <= now;
     const restUntil = rests ? now + REST_POLLS * context.settings.pollIntervalMs : row.restUntil;
     if (since === row.failingSince && !rests) continue;
     await tx.updateTarget(row.name, row.version, { failingSince: since, restUntil });

@@ -41,3 +41,23 @@ test('--yes goes on after the sample at once, and tells it', async () => {
   expect(stderr).toContain('the sample is answered');
   expect(ndjson(out)).toHaveLength(60);
 });
+
+test('--max-cost stops before a submit, and resume goes on with more', async () => {
+  const { source, job, out } = workplace(60);
+  const flags = [...LOCAL, '--max-requests', '20', '--param', 'max_tokens=100'];
+  // The output of one shard is at most 2,000 tokens: a cent.
+  const stopped = await millrace([
+    ...['run', source, '--job', job, '--out', out, '--max-cost', '0.015'],
+    ...flags,
+  ]);
+  expect(stopped.code).toBe(1);
+  expect(stopped.stderr).toMatch(
+    /--max-cost 0\.015 would be passed: .* the most that the requests/,
+  );
+  const status = JSON.parse((await millrace(['status', '--job', job, '--json'])).stdout);
+  expect(status).toMatchObject({ state: 'paused', cost: { currency: 'USD' } });
+  expect(status.cost.actual).toBeLessThanOrEqual(0.015);
+  const resumed = await millrace(['resume', '--job', job, '--max-cost', '1', '--dynamic-quota']);
+  expect(resumed.code, resumed.stderr).toBe(0);
+  expect(ndjson(out)).toHaveLength(60);
+});

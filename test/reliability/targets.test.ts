@@ -1,11 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { ServiceError } from '../../src/core/errors.ts';
 import type { Target } from '../../src/core/service.ts';
 import type { Emulator, TransitionEntry } from '../../src/emulator/index.ts';
+import { DEFAULT_SETTINGS } from '../../src/jobs/context.ts';
 import { openJob } from '../../src/jobs/job.ts';
 import { runBatchJob } from '../../src/jobs/run.ts';
 import type { JobStatus } from '../../src/jobs/status.ts';
+import { begin } from '../../src/jobs/submission.ts';
+import { noteFailure } from '../../src/jobs/target-trouble.ts';
 import { azureOpenAI } from '../../src/service/targets.ts';
 import { mostCharged, reviews, service, temporaryDirectory } from '../jobs/helpers.ts';
 
@@ -194,4 +199,84 @@ it('ends with the reason when the last target refuses, and goes on when it is me
     });
   await expect(run('wrong')).rejects.toMatchObject({ status: 401 });
   expect(await run()).toMatchObject({ state: 'finished', ok: 40 });
+});
+
+it('asks for the batches of a target that refuses, while there is work elsewhere', async () => {
+  const dir = await temporaryDirectory();
+  const revoked = await service({ speed: 500 });
+  const sound = await service({ speed: 3000 });
+  const path = join(dir, 'revoked.job');
+  let cut: Promise<void> | undefined;
+  const run = (onProgress?: () => void) =>
+    runBatchJob({
+      ...FAST,
+      job: path,
+      source: reviews(200),
+      request,
+      baseModel: 'gpt-4o',
+      limits: { maxRequests: 20 },
+      service: [
+        target(revoked, 'revoked', { enqueuedTokens: 5000 }),
+        target(sound, 'sound', { enqueuedTokens: 9000 }),
+      ],
+      onProgress,
+    });
+  const first = run(() => {
+    const live = made(revoked).length > 0;
+    if (live) {
+      cut ??= revoked.setFaults({ rules: [{ on: '*', do: 'answer', status: 401 }] });
+    }
+  });
+  await expect(first).rejects.toMatchObject({ status: 401 });
+  await cut;
+  const job = await openJob(path);
+  const { left, known } = await job.store.read(async (tx) => ({
+    left: (await tx.shards()).filter(({ state }) => state !== 'joined' && state !== 'cleaned'),
+    known: (await tx.batches()).length,
+  }));
+  await job.close();
+  // All that is left was accepted by the target that refuses now: it is paid for, and not sent again.
+  expect(left.length).toBeGreaterThan(0);
+  expect(new Set(left.map((shard) => shard.target))).toEqual(new Set(['revoked']));
+  await revoked.setFaults({});
+  expect(await run()).toMatchObject({ state: 'finished', ok: 200, batches: known });
+}, 60_000);
+
+it('does not take a sleep of the machine for an outage', async () => {
+  const dir = await temporaryDirectory();
+  const [one, two] = [await service(), await service()];
+  let now = 0;
+  const clock = { ...systemClock, now: () => now + Date.now() };
+  const job = await openJob(join(dir, 'sleep.job'), { clock });
+  const targets = [target(one, 'one'), target(two, 'two')];
+  const context = {
+    job,
+    directory: job.directory,
+    store: job.store,
+    targets: new Map(targets.map((each) => [each.name, each])),
+    clock,
+    random: Math.random,
+    settings: { ...DEFAULT_SETTINGS, ...FAST },
+  };
+  await job.store.transaction((tx) => begin(tx, context));
+  const task = { kind: 'poll', id: targets[0]!.service.resource, runAt: 0, seq: 1 } as const;
+  const down = new ServiceError('connect_failed', 'down', {
+    status: null,
+    outcome: 'unsent',
+    retryable: true,
+  });
+  const fail = (tries: number) =>
+    job.store.transaction((tx) => noteFailure(tx, context, task, down, tries));
+  const row = async () => (await job.store.read((tx) => tx.targets()))[0];
+  await fail(1);
+  now += 8 * 60 * 60 * 1000; // asleep for 8 h
+  await fail(2);
+  expect(await row()).toMatchObject({ drained: null, restUntil: 0 });
+  await fail(3);
+  expect((await row())?.restUntil).toBeGreaterThan(0);
+  await fail(9);
+  expect(await row()).toMatchObject({ drained: null });
+  await fail(10);
+  expect((await row())?.drained).toMatch(/^target_lost/);
+  await job.close();
 });

@@ -82,15 +82,23 @@ async function inspect(context: Context, signal: AbortSignal): Promise<void> {
       }
       await deleteOrphans(context, service, signal);
     } catch (error) {
+      if (context.targets.size > 1) await askAgain(context, resource);
       await leaveOut(context, resource, error);
     }
   }
 }
 
+/** Asked by itself, a resource of several that stays away is known for one that is lost. */
+function askAgain(context: Context, resource: string): Promise<void> {
+  return context.store.transaction((tx) => tx.putTask('survey', resource, context.clock.now()));
+}
+
 /** A resource that is lost, or that refuses us, cannot be inspected: the log says so. */
 async function leaveOut(context: Context, resource: string, error: unknown): Promise<void> {
   await context.store.transaction(async (tx) => {
-    const rows = (await tx.targets()).filter((row) => row.resource === resource);
+    const rows = (await tx.targets()).filter(
+      (row) => row.resource === resource && context.targets.has(row.name),
+    );
     if (!rows.every((row) => isGivenUp(row, error))) throw error;
     await log(tx, context, 'not_inspected', resource, { code: errorCode(error) ?? '' });
   });
