@@ -3,6 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
+import { z } from 'zod';
 import { openJob } from '../../src/jobs/job.ts';
 import { type PrepareOptions, prepareJob } from '../../src/jobs/prepare.ts';
 import { png } from '../requests/images.ts';
@@ -67,6 +68,20 @@ it('reads images beside the source in worker threads as in this one', async () =
   expect(one.partitions.length).toBeGreaterThan(2);
   expect(one.plan).toMatchObject({ records: 400, requests: 200, rejected: 200 });
   expect(two).toEqual(one);
+});
+
+it('hands a schema object to worker threads as plain data', async () => {
+  const dir = await temporaryDirectory();
+  const [source = ''] = await sources(dir);
+  const schema = z.object({ stars: z.int() });
+  const options = { source, request: { model: 'm', prompt: '{{text}}', schema }, ...small };
+  const two = await prepared(dir, 'two.job', { ...options, workers: 2 });
+  expect(two.partitions.length).toBeGreaterThan(1);
+  expect(two).toEqual(await prepared(dir, 'one.job', { ...options, workers: 1 }));
+  const [name = ''] = Object.keys(two.files).filter((file) => /requests/.test(file));
+  expect(await readFile(join(dir, 'two.job/shards', name), 'utf8')).toContain(
+    '"required":["stars"]',
+  );
 });
 
 it('makes the same directory with one, two and three workers', async () => {

@@ -16,20 +16,38 @@ const TILES: readonly (readonly [string, number, number])[] = [
   ['gpt-5', 70, 140],
   ['o1', 75, 150],
   ['o3', 75, 150],
+  ['computer-use-preview', 65, 129],
 ];
 
-/** Factor and most patches of the models that count patches of 32 pixels. */
-const PATCHES: readonly (readonly [string, number, number])[] = [
-  ['gpt-4.1-mini', 1.62, 1536],
-  ['gpt-4.1-nano', 2.46, 1536],
-  ['o4-mini', 1.72, 1536],
-  ['gpt-5-mini', 1.2, 1536],
-  ['gpt-5-nano', 1.5, 1536],
-  ['gpt-5.2', 1.2, 6144],
-  ['gpt-5.4', 1.2, 2500],
-  ['gpt-5.5', 1.2, 2500],
-  ['gpt-5.6', 1.2, 2500],
+/** What an image is scaled down to: its longest side in pixels, and its patches. */
+type Limit = readonly [side: number, patches: number];
+
+const FREE = Infinity;
+const LOW: Limit = [512, FREE];
+const HIGH: Limit = [2048, 2500];
+const WIDE: Limit = [2048, 6144];
+const FULL: Limit = [6000, 10_000];
+const WHOLE: Limit = [65_535, FREE];
+const OLDER: Limit = [FREE, 1536];
+
+/** Factor and limits (of detail low, high, auto, original) of the models that count patches of 32 pixels. */
+const PATCHES: readonly (readonly [string, number, readonly [Limit, Limit, Limit, Limit]])[] = [
+  ['gpt-4.1-mini', 1.62, [WIDE, WIDE, WIDE, WIDE]],
+  ['gpt-4.1-nano', 2.46, [OLDER, OLDER, OLDER, OLDER]],
+  ['o4-mini', 1.72, [OLDER, OLDER, OLDER, OLDER]],
+  ['gpt-5-mini', 1.2, [OLDER, OLDER, OLDER, OLDER]],
+  ['gpt-5-nano', 1.5, [OLDER, OLDER, OLDER, OLDER]],
+  ['gpt-5.2', 1.2, [WIDE, WIDE, WIDE, WIDE]],
+  ['gpt-5.4', 1.2, [WIDE, HIGH, HIGH, FULL]],
+  ['gpt-5.5', 1.2, [LOW, HIGH, FULL, FULL]],
+  ['gpt-5.6', 1.2, [LOW, HIGH, WHOLE, WHOLE]],
+  ['gpt-6', 1.2, [LOW, HIGH, WHOLE, WHOLE]],
 ];
+
+const DETAILS = ['low', 'high', 'auto', 'original'];
+const AUTO = 2;
+/** An image above it is refused. */
+const MOST_PATCHES = 30_000;
 
 const LONGEST_SIDE = 2048; // pixels
 const SHORT_SIDE = 768; // pixels
@@ -42,7 +60,13 @@ const EPSILON = 1e-9;
 export function imageTokens(model: string, url: string, detail: string): number {
   const size = sizeOf(url) ?? UNSEEN;
   const patches = PATCHES.find(([prefix]) => model.startsWith(prefix));
-  if (patches !== undefined) return patchTokens(size, patches[1], patches[2]);
+  if (patches !== undefined) {
+    const [, factor, limits] = patches;
+    const asked = DETAILS.indexOf(detail);
+    const [side, most] = limits[asked === -1 ? AUTO : asked] ?? WHOLE;
+    const count = Math.min(MOST_PATCHES, patchesOf(size, side, most));
+    return Math.ceil(count * factor - EPSILON);
+  }
   const [, base, tile] = TILES.find(([prefix]) => model.startsWith(prefix)) ?? ['', 85, 170];
   return detail === 'low' ? base : base + tile * tilesOf(size);
 }
@@ -54,22 +78,27 @@ function tilesOf({ width, height }: Size): number {
   return Math.ceil((width * scale) / TILE - EPSILON) * Math.ceil((height * scale) / TILE - EPSILON);
 }
 
-function patchTokens({ width, height }: Size, factor: number, most: number): number {
-  const fit = Math.min(1, LONGEST_SIDE / Math.max(width, height));
-  let across = Math.ceil((width * fit) / PATCH - EPSILON);
-  let down = Math.ceil((height * fit) / PATCH - EPSILON);
-  if (across * down > most) {
-    const w = width * fit;
-    const h = height * fit;
-    const scale = Math.sqrt((PATCH * PATCH * most) / (w * h));
-    const wide = (w * scale) / PATCH;
-    const high = (h * scale) / PATCH;
-    const shrink =
-      scale * Math.min(Math.floor(wide + EPSILON) / wide, Math.floor(high + EPSILON) / high);
-    across = Math.floor((w * shrink) / PATCH + EPSILON);
-    down = Math.floor((h * shrink) / PATCH + EPSILON);
-  }
-  return Math.ceil(across * down * factor - EPSILON);
+/** The published steps: fit the side, then shrink to whole patches within their number. */
+function patchesOf(size: Size, side: number, most: number): number {
+  const fit = Math.min(1, side / Math.max(size.width, size.height));
+  const width = pixels(size.width * fit);
+  const height = pixels(size.height * fit);
+  const count = cover(width) * cover(height);
+  if (count <= most) return count;
+  const scale = Math.sqrt((PATCH * PATCH * most) / (width * height));
+  const wide = (width * scale) / PATCH;
+  const high = (height * scale) / PATCH;
+  const shrink = scale * Math.min(pixels(wide) / wide, pixels(high) / high);
+  return cover(pixels(width * shrink)) * cover(pixels(height * shrink));
+}
+
+/** The whole part; at least one. */
+function pixels(length: number): number {
+  return Math.max(1, Math.floor(length + EPSILON));
+}
+
+function cover(length: number): number {
+  return Math.ceil(length / PATCH);
 }
 
 /** Reads the size from the first bytes of a base64 data URL: PNG, GIF, WebP, JPEG. */
