@@ -6,7 +6,7 @@ import { ServiceError } from '../../src/core/errors.ts';
 import type { Target } from '../../src/core/service.ts';
 import type { Emulator, TransitionEntry } from '../../src/emulator/index.ts';
 import { DEFAULT_SETTINGS } from '../../src/jobs/context.ts';
-import { openJob } from '../../src/jobs/job.ts';
+import { type Job, openJob } from '../../src/jobs/job.ts';
 import { runBatchJob } from '../../src/jobs/run.ts';
 import type { JobStatus } from '../../src/jobs/status.ts';
 import { begin } from '../../src/jobs/submission.ts';
@@ -42,28 +42,33 @@ function made(emulator: Emulator): TransitionEntry[] {
 
 async function runAt(
   service: readonly Target[],
-  options: { records?: number; onProgress?: (status: JobStatus) => void; maxRequests?: number },
+  options: {
+    records?: number;
+    maxRequests?: number;
+    pollIntervalMs?: number;
+    onProgress?: (status: JobStatus, job: Job) => void;
+  },
 ) {
   const dir = await temporaryDirectory();
   const out = join(dir, 'out.ndjson');
-  const { records = 300, maxRequests = 20, onProgress } = options;
-  const path = join(dir, 'pool.job');
+  const { records = 300, maxRequests = 20, pollIntervalMs = FAST.pollIntervalMs } = options;
+  const job = await openJob(join(dir, 'pool.job'));
   const status = await runBatchJob({
     ...FAST,
-    job: path,
+    pollIntervalMs,
+    job,
     source: reviews(records),
     request,
     baseModel: 'gpt-4o',
     limits: { maxRequests },
     service,
     sink: out,
-    onProgress,
+    onProgress: (now) => options.onProgress?.(now, job),
   });
   const rows = (await readFile(out, 'utf8')).trim().split('\n');
   const read = rows.map((row) => JSON.parse(row) as { ordinal: number; status: string });
   // I1: every record once, in order.
   expect(read.map(({ ordinal }) => ordinal)).toEqual(Array.from({ length: records }, (_, n) => n));
-  const job = await openJob(path, { mode: 'open' });
   const { targets, events, holds } = await job.store.read(async (tx) => ({
     targets: new Map((await tx.targets()).map((row) => [row.name, row])),
     events: await tx.events(0, 10_000),
@@ -161,7 +166,7 @@ it('leaves a target alone that answers nothing but 500, and goes back to it', as
     faults: { rules: [{ on: '*', do: 'answer', status: 500 }] },
   });
   // Slow enough that there is work left when the other one is well again.
-  const sound = await service({ speed: 400 });
+  const sound = await service({ speed: 300 });
   let well: Promise<void> | undefined;
   const { status, targets, events } = await runAt(
     [
@@ -169,9 +174,10 @@ it('leaves a target alone that answers nothing but 500, and goes back to it', as
       target(sound, 'sound', { enqueuedTokens: 6000 }),
     ],
     {
-      records: 300,
-      onProgress: ({ ok }) => {
-        if (ok > 0) well ??= ill.setFaults({});
+      pollIntervalMs: 100,
+      onProgress: async (_, job) => {
+        const log = await job.store.read((tx) => tx.events(0, 10_000));
+        if (log.some(({ type }) => type === 'resting')) well ??= ill.setFaults({});
       },
     },
   );
