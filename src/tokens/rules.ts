@@ -42,12 +42,11 @@ function chatTokens(body: RequestBody, rules: RequestRules): number {
   for (const tool of objects(body.tools)) {
     functions.push(definition(isObject(tool.function) ? tool.function : tool));
   }
-  sum += functionTokens(functions, rules.tools, rules.countText);
   const format = body.response_format;
   if (isObject(format) && isObject(format.json_schema)) {
-    sum += functionTokens([schemaFunction(format.json_schema)], rules.tools, rules.countText);
+    functions.push(schemaFunction(format.json_schema));
   }
-  return sum;
+  return sum + functionTokens(functions, rules.tools, rules.countText);
 }
 
 function responsesTokens(body: RequestBody, rules: RequestRules): number {
@@ -59,12 +58,10 @@ function responsesTokens(body: RequestBody, rules: RequestRules): number {
     sum += messageTokens({ role: 'user', content: body.input }, rules);
   }
   for (const item of objects(body.input)) sum += messageTokens(item, rules);
-  sum += functionTokens(objects(body.tools).map(definition), rules.tools, rules.countText);
+  const functions = objects(body.tools).map(definition);
   const format = isObject(body.text) ? body.text.format : undefined;
-  if (isObject(format) && isObject(format.schema)) {
-    sum += functionTokens([schemaFunction(format)], rules.tools, rules.countText);
-  }
-  return sum;
+  if (isObject(format) && isObject(format.schema)) functions.push(schemaFunction(format));
+  return sum + functionTokens(functions, rules.tools, rules.countText);
 }
 
 /** A text, texts, or what the caller encoded already. */
