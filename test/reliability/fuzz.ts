@@ -15,7 +15,7 @@ import { CsvParser } from '../../src/sources/csv.ts';
 import { parseJson } from '../../src/sources/json.ts';
 import { NdjsonParser } from '../../src/sources/ndjson.ts';
 import type { RecordParser } from '../../src/sources/parser.ts';
-import { failedLine, okLine, plainRows, TestJob } from '../join/helpers.ts';
+import { failedLine, NAME, okLine, plainRows, TestJob } from '../join/helpers.ts';
 
 /** A parser of something that others write, and what must hold whatever they write. */
 export interface Fuzz {
@@ -182,6 +182,25 @@ export const FUZZES: readonly Fuzz[] = [
       if (ok + failed > 0 && job.rows().length !== ok + failed) throw new Error('rows are lost');
     });
   }),
+  property(
+    'sealed shards that a hand has changed',
+    fc.tuple(fc.constantFrom('requests.jsonl', 'records.ndjson'), fc.nat(), fc.nat(20), bytes),
+    async ([file, at, gone, put]: [string, number, number, Buffer]) => {
+      using job = new TestJob();
+      job.seal(plainRows(ROWS));
+      const path = join('shards', `${NAME}.${file}`);
+      const text = Buffer.from(job.text(path));
+      const start = at % text.length;
+      job.write(path, Buffer.concat([text.subarray(0, start), put, text.subarray(start + gone)]));
+      await orOurs(async () => {
+        const { rows, ok, failed, leftover } = await job.join({
+          output: job.output(`${okLine('job-0')}\n`),
+          error: null,
+        });
+        if (rows !== ok + failed + leftover) throw new Error(`${rows} rows, ${ok} ok`);
+      });
+    },
+  ),
   property('what a service says of files and batches', fc.jsonValue(), async (value) => {
     for (const read of [toBatch, toFile, toPage]) read(value);
     for (const key of ['data', 'errors', 'request_counts', 'metadata', 'created_at', 'status']) {
