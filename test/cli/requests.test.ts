@@ -193,6 +193,25 @@ test('embeddings: vectors as arrays, with their dimensions', async () => {
   expect(second?.content).toContainEqual(expect.any(Number));
 });
 
+test('validate holds a file to the limits of its service', async () => {
+  const lines = Array.from({ length: 50_001 }, (_, id) =>
+    JSON.stringify({
+      custom_id: `${id}`,
+      method: 'POST',
+      url: '/v1/chat/completions',
+      body: { model: 'm', messages: [{ role: 'user', content: '' }] },
+    }),
+  );
+  const path = folderWith({ 'many.jsonl': lines.join('\n') });
+  expect(await millrace(['validate', path('many.jsonl')])).toMatchObject({ code: 0 });
+  const service = ['--service', 'https://api.openai.com/v1'];
+  const done = await millrace(['validate', path('many.jsonl'), ...service]);
+  expect(done.stdout).toContain(
+    'too_many_tasks  the file holds 50001 requests; the service takes 50000',
+  );
+  expect(done.code).toBe(2);
+});
+
 interface Line {
   url: string;
   body: { messages?: { content: unknown }[] };

@@ -16,23 +16,32 @@ export function validateCommand(finish: Finish): Command {
   const command = new Command('validate')
     .summary('check a request file as the service does')
     .description("Checks a request file line by line and prints the service's own codes.")
-    .usage('FILE.jsonl [--json]')
-    .argument('<file>', 'a request file, a JSON object a line');
+    .usage('FILE.jsonl [--service URL] [--json]')
+    .argument('<file>', 'a request file, a JSON object a line')
+    .option('--service <url>', 'whose limits count: https://api.openai.com/v1 (Azure)');
   addGeneralFlags(command, '--json', 'a JSON object for each finding on standard output');
-  return command.action((file: string, flags: { json?: boolean }) =>
-    finish(() => validate(file, flags.json === true)),
+  return command.action((file: string, flags: ValidateFlags) =>
+    finish(() => validate(file, flags)),
   );
 }
 
-async function validate(file: string, json: boolean): Promise<number> {
-  const [{ validateRequestFile }, { DEFAULT_LIMITS }, { plural }] = await Promise.all([
-    import('../../requests/validate-file.ts'),
-    import('../../shards/limits.ts'),
-    import('../screen/words.ts'),
-  ]);
+interface ValidateFlags {
+  json?: boolean;
+  service?: string;
+}
+
+async function validate(file: string, { json = false, service }: ValidateFlags): Promise<number> {
+  const [{ validateRequestFile }, { resolveLimits }, { plural }, { parseEndpoint }] =
+    await Promise.all([
+      import('../../requests/validate-file.ts'),
+      import('../../shards/limits.ts'),
+      import('../screen/words.ts'),
+      import('../../service/endpoint.ts'),
+    ]);
+  const dialect = service === undefined ? undefined : parseEndpoint(service).dialect;
   let findings = 0;
   try {
-    for await (const finding of validateRequestFile(file, DEFAULT_LIMITS)) {
+    for await (const finding of validateRequestFile(file, resolveLimits({}, dialect))) {
       findings += 1;
       const { line, code, message, param } = finding;
       if (json) process.stdout.write(`${JSON.stringify(finding)}\n`);
