@@ -11,7 +11,7 @@ import { giveRoom, takeRoom } from './room.ts';
 import { RowBlock } from './row-block.ts';
 import type { RowIndex, RowIndexHead } from './row-index.ts';
 import { OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
-import { LineFeed, ShardRow } from './shard-rows.ts';
+import { LineFeed, NO_LINE, ShardRow } from './shard-rows.ts';
 
 const BLOCK_BYTES = 1024 * 1024; // 1 MiB
 
@@ -42,7 +42,8 @@ export async function* deferredRows(
     await written.advance();
     const ids = new RowIds(index);
     const block = new RowBlock();
-    const row = new ShardRow();
+    const feed = new LineFeed();
+    const row = new ShardRow(NO_LINE, feed);
     const firstTry = { batch: head.batch, code: 'ok', at: head.at };
     const firstTryEnd = Buffer.from(okEnd([firstTry]));
     let offset = 0;
@@ -60,7 +61,7 @@ export async function* deferredRows(
       return { buffer, start: 0, end: buffer.length, offset: from, known };
     };
     for (let place = 0; place < head.rows; place++) {
-      if (!row.recordLine.step() && !(await row.recordLine.advance(records))) {
+      if (!feed.step() && !(await feed.advance(records))) {
         throw corruptShard(recordsPath, place + 1, 'the line is missing');
       }
       if (!row.readRecord()) {

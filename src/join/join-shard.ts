@@ -11,8 +11,9 @@ import { RowFile, removeDurably } from './row-file.ts';
 import { RowIndex } from './row-index.ts';
 import { FAILED_AND_RECORD, OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
 import { idsOfOrdinals, readIds, type ShardIds } from './shard-ids.ts';
-import { checkRecordsEnd, forRows, type ShardRow } from './shard-rows.ts';
+import { checkRecordsEnd, type ShardRow } from './shard-rows.ts';
 import type { Output, OutputReader } from './structured-output.ts';
+import { forRows } from './wanted-rows.ts';
 
 /** One shard and the batch that ended for it. */
 export interface JoinOptions {
@@ -103,7 +104,9 @@ export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
     const recordBytes = await checkRecordsEnd(directory, name, ids.rows);
     const join = new ShardJoin(options, index, ids, recordBytes);
     try {
-      await forRows(directory, name, join.toWrite(), (row, place) => join.add(row, place));
+      await forRows(directory, name, ordinals, join.toWrite(), (row, place) =>
+        join.add(row, place),
+      );
       return await join.commit();
     } finally {
       await join.discard();

@@ -21,10 +21,8 @@ const NO_ATTEMPTS: readonly RowAttempt[] = [];
  * again, and its buffers are used again too: nothing of it may be kept.
  */
 export class ShardRow {
-  /** The request line runs from `start` to the newline at `end`. */
-  readonly request = new LineFeed();
-  /** The record line, likewise. */
-  readonly recordLine = new LineFeed();
+  readonly request: ShardLine;
+  readonly recordLine: ShardLine;
   /** The text of the custom_id in the request line, as JSON, without its quotes. */
   idStart = 0;
   idEnd = 0;
@@ -37,6 +35,11 @@ export class ShardRow {
   recordEnd = 0;
   /** Earlier attempts. */
   attempts: readonly RowAttempt[] = NO_ATTEMPTS;
+
+  constructor(request: ShardLine, recordLine: ShardLine) {
+    this.request = request;
+    this.recordLine = recordLine;
+  }
 
   /** False when the request line is not one of ours. */
   readRequest(): boolean {
@@ -89,6 +92,13 @@ export class ShardRow {
   }
 }
 
+/** A line of a file, from `start` to the newline at `end`. */
+export interface ShardLine {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** The lines of one file, one at a time. */
 export class LineFeed {
   buffer: Buffer = Buffer.alloc(0);
@@ -132,42 +142,8 @@ export class LineFeed {
   }
 }
 
-/**
- * Calls `visit` for the rows of a sealed shard that `wanted` names by their place, from 0 and in
- * order, and awaits it where it gives a promise. Reads as far as the last of them. Throws
- * `corrupt_shard`, naming the file and the line, when the files are not as they were sealed.
- */
-export async function forRows(
-  directory: string,
-  name: string,
-  wanted: Iterable<number>,
-  visit: (row: ShardRow, place: number) => void | Promise<void>,
-): Promise<void> {
-  const paths = shardPaths(directory, name);
-  const requests = lineBlocks(paths.requests, { reuse: true });
-  const records = lineBlocks(paths.records, { reuse: true });
-  const row = new ShardRow();
-  let at = -1;
-  try {
-    for (const place of wanted) {
-      const left = place - at;
-      at = place;
-      if (!row.request.skip(left) && !(await row.request.reach(requests))) {
-        throw corruptShard(paths.requests, at + 1, 'the line is missing');
-      }
-      if (!row.recordLine.skip(left) && !(await row.recordLine.reach(records))) {
-        throw corruptShard(paths.records, at + 1, 'the line is missing');
-      }
-      if (!row.readRequest()) throw corruptShard(paths.requests, at + 1, 'this is no request line');
-      if (!row.readRecord()) throw corruptShard(paths.records, at + 1, 'this is no record line');
-      const visited = visit(row, place);
-      if (visited !== undefined) await visited;
-    }
-  } finally {
-    await requests.return();
-    await records.return();
-  }
-}
+/** Of what is not looked at. */
+export const NO_LINE: ShardLine = { buffer: Buffer.alloc(0), start: 0, end: 0 };
 
 /** Calls `visit` for each request line of a sealed shard. Throws `corrupt_shard`. */
 export async function forRequests(
@@ -177,9 +153,10 @@ export async function forRequests(
 ): Promise<void> {
   const { requests: path } = shardPaths(directory, name);
   const blocks = lineBlocks(path, { reuse: true });
-  const row = new ShardRow();
+  const feed = new LineFeed();
+  const row = new ShardRow(feed, NO_LINE);
   try {
-    for (let line = 1; row.request.step() || (await row.request.advance(blocks)); line++) {
+    for (let line = 1; feed.step() || (await feed.advance(blocks)); line++) {
       if (!row.readRequest()) throw corruptShard(path, line, 'this is no request line');
       visit(row);
     }
