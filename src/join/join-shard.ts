@@ -7,7 +7,7 @@ import { IdTable } from './id-table.ts';
 import { OrdinalIds, type OrdinalRange } from './ordinal-ids.ts';
 import { judgeAnswer, MISSING } from './outcome.ts';
 import { joinPaths } from './paths.ts';
-import { RowFile, removeDurably } from './row-file.ts';
+import { commitFiles, type FinishedFile, RowFile } from './row-file.ts';
 import { RowIndex } from './row-index.ts';
 import { FAILED_AND_RECORD, OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
 import { idsOfOrdinals, readIds, type ShardIds } from './shard-ids.ts';
@@ -177,16 +177,16 @@ class ShardJoin {
   }
 
   async commit(): Promise<JoinSummary> {
-    const deferred = this.#deferred();
-    await this.#leftover.commit();
-    await this.#failed.commit();
-    await this.#results.commit();
-    if (deferred.head.deferred > 0) await deferred.write(this.#indexPath);
-    else await removeDurably(this.#indexPath);
+    const index = this.#deferred();
+    const { deferred } = index.head;
+    const rowsAside = [this.#leftover, this.#failed].map((pair) => pair.finish());
+    const files = [...(await Promise.all(rowsAside)).flat(), await this.#results.finish()];
+    const file = deferred === 0 ? null : await index.write(this.#indexPath);
+    await commitFiles([...files, { path: this.#indexPath, file }]);
     const { rows } = this.#ids;
     return {
       rows,
-      ok: this.#ok + deferred.head.deferred,
+      ok: this.#ok + deferred,
       failed: this.#failed.lines,
       leftover: this.#leftover.lines,
       usage: { ...this.#index.usage },
@@ -329,9 +329,8 @@ class PairFile {
     await this.#records.drain();
   }
 
-  async commit(): Promise<void> {
-    await this.#records.commit();
-    await this.#requests.commit();
+  async finish(): Promise<FinishedFile[]> {
+    return [await this.#records.finish(), await this.#requests.finish()];
   }
 
   async discard(): Promise<void> {

@@ -25,9 +25,13 @@ export class RowFile {
 
   /** Makes the file visible, or makes sure that there is none. */
   async commit(): Promise<void> {
+    await commitFiles([await this.finish()]);
+  }
+
+  /** Takes the last lines; then `commitFiles` does the rest, of several files at once. */
+  async finish(): Promise<FinishedFile> {
     if (this.block.length > 0) await this.#write();
-    if (this.#file !== null) return this.#file.commit();
-    await removeDurably(this.path);
+    return { path: this.path, file: this.#file };
   }
 
   async discard(): Promise<void> {
@@ -40,8 +44,20 @@ export class RowFile {
   }
 }
 
+/** A file that may be committed, or null where there is to be none. */
+export interface FinishedFile {
+  readonly path: string;
+  readonly file: AtomicFile | null;
+}
+
+/** Makes the files visible, and makes sure that there are none where they are null. */
+export async function commitFiles(finished: readonly FinishedFile[]): Promise<void> {
+  for (const { path, file } of finished) if (file === null) await removeDurably(path);
+  await AtomicFile.commitAll(finished.flatMap(({ file }) => (file === null ? [] : [file])));
+}
+
 /** Removes a file that may not be there. */
-export async function removeDurably(path: string): Promise<void> {
+async function removeDurably(path: string): Promise<void> {
   try {
     await rm(path);
   } catch (error) {

@@ -57,8 +57,8 @@ export class RowIndex {
     this.ids = ids;
   }
 
-  /** Puts the index into its file, which is whole or not there. */
-  async write(path: string): Promise<void> {
+  /** Puts the index into a file, which is then to be committed. */
+  async write(path: string): Promise<AtomicFile> {
     const text = JSON.stringify(this.head);
     const blanks = ALIGNMENT - 1 - (Buffer.byteLength(text) % ALIGNMENT);
     const file = await AtomicFile.create(path);
@@ -73,9 +73,10 @@ export class RowIndex {
         const written = file.write(part);
         if (written !== undefined) await written;
       }
-      await file.commit();
-    } finally {
+      return file;
+    } catch (error) {
       await file.discard();
+      throw error;
     }
   }
 

@@ -10,6 +10,8 @@ const DIRECTORY_MODE = 0o700;
 /** A file that is small takes no more; one that fills it goes on in larger ones. */
 const FIRST_BLOCK_BYTES = 64 * 1024; // 64 KiB
 const BLOCK_BYTES = 1024 * 1024; // 1 MiB
+/** After so much the disk begins to write, so that the sync at the end has little left to wait for. */
+const SYNC_EVERY_BYTES = 64 * 1024 * 1024; // 64 MiB
 const MAX_UTF8_BYTES_PER_UNIT = 3;
 const TEMPORARY_NAME = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
@@ -31,9 +33,15 @@ export class AtomicFile {
   #spare: Buffer | null = null;
   #used = 0;
   #inFlight: Promise<void> = Promise.resolve();
+  #unsynced = 0;
+  #syncing: Promise<void> | null = null;
   #failure: MillraceError | null = null;
   #busy = false;
   #state: 'open' | 'committed' | 'discarded' = 'open';
+
+  readonly #onFailure = (error: unknown): void => {
+    this.#failure ??= writeError(error, this.path);
+  };
 
   private constructor(path: string, temporary: string, handle: FileHandle) {
     this.path = path;
@@ -77,24 +85,28 @@ export class AtomicFile {
   }
 
   /** Makes the file whole, durable and visible. */
-  async commit(): Promise<void> {
-    if (this.#busy || this.#state !== 'open') throw this.#misuse();
+  commit(): Promise<void> {
+    return AtomicFile.commitAll([this]);
+  }
+
+  /**
+   * Commits files together, which takes little longer than the slowest: they are made durable side by
+   * side, then appear in the order given. When one fails, those that have not appeared never do.
+   */
+  static async commitAll(files: readonly AtomicFile[]): Promise<void> {
     try {
-      await this.#inFlight;
-      if (this.#failure !== null) throw this.#failure;
-      await writeFully(this.#handle, this.#block.subarray(0, this.#used));
-      failpoint('file.sync');
-      await this.#handle.sync();
-      await this.#handle.close();
-      failpoint('file.rename');
-      await rename(this.#temporary, this.path);
-      this.#state = 'committed';
-      failpoint('file.directory');
-      await syncDirectory(dirname(this.path));
+      const settled = await Promise.allSettled(files.map((file) => file.#finish()));
+      const failed = settled.find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+      for (const file of files) await file.#appear();
+      for (const dir of new Set(files.map(({ path }) => dirname(path)))) {
+        failpoint('file.directory');
+        await syncDirectory(dir);
+      }
       failpoint('file.whole');
     } catch (error) {
-      await this.discard();
-      throw writeError(error, this.path);
+      for (const file of files) await file.discard();
+      throw writeError(error, files.map(({ path }) => path).join(', '));
     }
   }
 
@@ -103,12 +115,38 @@ export class AtomicFile {
     if (this.#state !== 'open') return;
     this.#state = 'discarded';
     await this.#inFlight;
+    await this.#syncing;
     await this.#handle.close();
     await rm(this.#temporary, { force: true });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.discard();
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#busy || this.#state !== 'open') throw this.#misuse();
+    try {
+      await this.#inFlight;
+      await this.#syncing;
+      if (this.#failure !== null) throw this.#failure;
+      await writeFully(this.#handle, this.#block.subarray(0, this.#used));
+      failpoint('file.sync');
+      await this.#handle.sync();
+      await this.#handle.close();
+    } catch (error) {
+      throw writeError(error, this.path);
+    }
+  }
+
+  async #appear(): Promise<void> {
+    failpoint('file.rename');
+    try {
+      await rename(this.#temporary, this.path);
+    } catch (error) {
+      throw writeError(error, this.path);
+    }
+    this.#state = 'committed';
   }
 
   async #writeOver(chunk: Uint8Array): Promise<void> {
@@ -137,9 +175,16 @@ export class AtomicFile {
     this.#spare = this.#block.length === BLOCK_BYTES ? this.#block : null;
     this.#block = next;
     this.#used = 0;
-    this.#inFlight = writeFully(this.#handle, full).catch((error) => {
-      this.#failure = writeError(error, this.path);
-    });
+    this.#inFlight = writeFully(this.#handle, full).catch(this.#onFailure);
+    this.#unsynced += full.length;
+    if (this.#unsynced < SYNC_EVERY_BYTES || this.#syncing !== null) return;
+    this.#unsynced = 0;
+    this.#syncing = this.#handle
+      .datasync()
+      .catch(this.#onFailure)
+      .finally(() => {
+        this.#syncing = null;
+      });
   }
 
   #misuse(): MillraceError {
