@@ -2,12 +2,15 @@ import type { AnswerReader } from './answer-reader.ts';
 import type { RowIndex } from './row-index.ts';
 
 const SCAN_BYTES = 512 * 1024; // 512 KiB
+/** What is copied in the time of a system call, roughly. */
+const CALL_BYTES = 10_000; // 10 kB
 
 /**
  * The responses of a shard's rows, asked for in the order of the rows, while they lie in any order in
  * the answers: a system call for each would take longer than all the rest. Answers that fit into
  * `room` are read once. Of more answers, those to the next rows that fit are picked out of the files
- * in one go through them, which leaves out where nothing of them lies.
+ * in one go through them, which leaves out where nothing of them lies. Long answers, of which few
+ * fit, are read one by one all the same.
  */
 export class AnswerWindow {
   readonly #answers: AnswerReader;
@@ -15,6 +18,7 @@ export class AnswerWindow {
   readonly #lengths: Uint32Array;
   readonly #room: Buffer;
   readonly #whole: boolean;
+  readonly #single: boolean;
   /** The rows whose responses are in the room, and where; empty while all are. */
   #to = 0;
   #places: Uint32Array | null = null;
@@ -27,6 +31,8 @@ export class AnswerWindow {
     this.#lengths = lengths;
     this.#room = room;
     this.#whole = answers.bytes <= room.length;
+    const passes = Math.ceil(answers.bytes / room.length);
+    this.#single = passes * answers.bytes > lengths.length * CALL_BYTES;
     if (this.#whole) answers.readAll(room);
   }
 
@@ -34,7 +40,7 @@ export class AnswerWindow {
   read(row: number, into: Buffer, at: number): void {
     const start = this.#starts[row]!;
     const length = this.#lengths[row]!;
-    if (length > this.#room.length) {
+    if (length > this.#room.length || (this.#single && !this.#whole)) {
       this.#answers.read(start, length, into, at);
       return;
     }

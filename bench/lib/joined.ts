@@ -1,0 +1,78 @@
+// Joins the job that join-data.ts made, by the code that the collect step and `--out` run.
+import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ResultFile } from '../../src/join/merge.ts';
+import type { LineSink } from '../../src/sinks/line-sink.ts';
+import { compiled } from './build.ts';
+import { listed, shardsOf } from './join-data.ts';
+
+/**
+ * `joined`: what the collect step does when a batch has ended. `written`: the rows in one file in the
+ * order of the source, left to the page cache as `cat` does. `durable`: as `--out` does it.
+ */
+export type Goal = 'joined' | 'written' | 'durable';
+
+export interface Joined {
+  readonly rows: number;
+  readonly ok: number;
+}
+
+/** Joins every shard and writes the rows to `out`; leaves the job as it was. */
+export async function joinJob(
+  folder: string,
+  goal: Goal,
+  out: string,
+  own = false,
+): Promise<Joined> {
+  const { joinShard } =
+    await compiled<typeof import('../../src/join/join-shard.ts')>('join/join-shard');
+  mkdirSync(join(folder, 'results'), { recursive: true });
+  let ok = 0;
+  let rows = 0;
+  const files: ResultFile[] = [];
+  for (const { name, rows: inShard } of shardsOf(folder)) {
+    const download = (which: string) => join(folder, 'downloads', `${name}.${which}.jsonl`);
+    const summary = await joinShard({
+      directory: folder,
+      name,
+      batch: 'batch_1',
+      answers: { output: download('output'), error: download('error') },
+      maxAttempts: 1,
+      at: '2026-01-01T00:00:00.000Z',
+      deferFrom: 0,
+      ordinals: own ? undefined : { prefix: 'bench-', first: rows, rows: inShard },
+    });
+    ok += summary.ok;
+    const first = rows;
+    rows += summary.rows;
+    const path = join(folder, 'results', `${name}.ndjson`);
+    files.push({ path, firstOrdinal: first, lastOrdinal: rows - 1, rows: summary.rows });
+  }
+  if (goal !== 'joined') {
+    const { copyRows } =
+      await compiled<typeof import('../../src/jobs/copy-rows.ts')>('jobs/copy-rows');
+    const { createSink } =
+      await compiled<typeof import('../../src/sinks/create-sink.ts')>('sinks/create-sink');
+    const copied = await copyRows(files, goal === 'durable' ? createSink(out) : plainFile(out), {});
+    if (copied !== rows) throw new Error(`${copied} rows came out of ${rows}`);
+  }
+  rmSync(join(folder, 'results'), { recursive: true });
+  for (const kept of listed(folder, 'shards', '')) if (kept.includes('.failed.')) rmSync(kept);
+  return { rows, ok };
+}
+
+/** A sink that leaves its file to the page cache. */
+function plainFile(path: string): LineSink {
+  const fd = openSync(path, 'w');
+  const write = async (lines: Uint8Array) => {
+    for (let at = 0; at < lines.length; ) at += writeSync(fd, lines, at);
+  };
+  const close = async () => closeSync(fd);
+  return { write: () => undefined, writeLine: write, writeLines: write, close, abort: close };
+}
+
+// As a process of its own, whose memory is looked at: prints what was joined.
+if (process.argv[1] === import.meta.filename) {
+  const [folder, out] = process.argv.slice(2);
+  process.stdout.write(`${JSON.stringify(await joinJob(folder!, 'durable', out!))}\n`);
+}
