@@ -144,6 +144,7 @@ describe('AnswerLine', () => {
       JSON.parse(okLine('job-1', 'a "quoted" \\ text\n')),
       JSON.parse(failedLine('job-2', 400, 'content_filter')),
       JSON.parse(expiredLine('job-3')),
+      { ...JSON.parse(okLine('job-4')), error: { code: 'late', message: 'but answered' } },
       {
         id: 'batch_req_1',
         custom_id: 'a',
@@ -179,21 +180,21 @@ describe('AnswerLine', () => {
       add: fc.constantFrom('', '"', '}', '1', 'x'),
     });
     const lineOf = fc.record({
-      layout: fc.constantFrom(...layouts),
+      other: fc.oneof({ weight: 8, arbitrary: fc.constant(null) }, fc.constantFrom(...layouts)),
       changes: fc.array(change, { maxLength: 3 }),
-      damage: fc.option(cut, { freq: 6 }),
+      damage: fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, cut),
     });
 
     type LinePlan = typeof lineOf extends fc.Arbitrary<infer T> ? T : never;
     /** The line with some of its strings, numbers and words replaced. */
-    const written = ({ layout, changes, damage }: LinePlan) => {
+    const written = (usual: object, { other, changes, damage }: LinePlan) => {
       const leaves = (node: object): [Record<string, unknown>, string][] =>
         Object.entries(node).flatMap(([key, child]): [Record<string, unknown>, string][] =>
           typeof child === 'object' && child !== null
             ? leaves(child)
             : [[node as Record<string, unknown>, key]],
         );
-      const line = structuredClone(layout) as object;
+      const line = structuredClone(other ?? usual) as object;
       for (const { place, value: put } of changes) {
         const all = leaves(line);
         const [node, key] = all[place % all.length]!;
@@ -205,12 +206,13 @@ describe('AnswerLine', () => {
       return text.slice(0, at) + damage.add + text.slice(at + damage.drop);
     };
 
+    const most = { minLength: 2, maxLength: 60 };
     test('a line is read as it is by itself', () => {
       fc.assert(
-        fc.property(fc.array(lineOf, { minLength: 2, maxLength: 60 }), (plans) => {
+        fc.property(fc.constantFrom(...layouts), fc.array(lineOf, most), (usual, plans) => {
           const line = new AnswerLine();
           for (const plan of plans) {
-            const text = written(plan);
+            const text = written(usual, plan);
             if (!text.isWellFormed()) continue;
             expect([text, walk(text, line)]).toEqual([text, parse(text)]);
           }
@@ -218,6 +220,15 @@ describe('AnswerLine', () => {
         { numRuns: 300 },
       );
     });
+  });
+
+  test('refuses what follows a line of a known shape, blanks apart', () => {
+    const line = new AnswerLine();
+    const text = okLine('job-1');
+    expect(walk(text, line)).toEqual(walk(text, line));
+    expect(walk(`${text}x`, line)).toBeNull();
+    expect(walk(`${text}${text}`, line)).toBeNull();
+    expect(walk(`${text} `, line)).toEqual(parse(text));
   });
 
   test('refuses every line that was cut, and the next line run into it', () => {
