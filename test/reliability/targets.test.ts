@@ -287,3 +287,31 @@ it('does not take a sleep of the machine for an outage', async () => {
   expect((await row())?.drained).toMatch(/^target_lost/);
   await job.close();
 });
+
+it('cancels what a target that was given up still runs when it is there again', async () => {
+  const back = await service({ speed: 20, switches: { cancellingSeconds: [1, 1] } });
+  const sound = await service({ speed: 3000 });
+  const ill = { rules: [{ on: '*', do: 'answer', status: 503 }] } as const;
+  let gone: Promise<void> | undefined;
+  let there: Promise<void> | undefined;
+  const { status } = await runAt(
+    [
+      target(back, 'back', { enqueuedTokens: 6000 }),
+      target(sound, 'sound', { enqueuedTokens: 6000 }),
+    ],
+    {
+      records: 200,
+      onProgress: ({ targets }) => {
+        if (made(back).length > 0) gone ??= back.setFaults(ill);
+        const lost = targets.some(({ reason }) => reason?.startsWith('target_lost') === true);
+        if (lost) there ??= back.setFaults({});
+      },
+    },
+  );
+  await Promise.all([gone, there]);
+  expect(there).toBeDefined();
+  expect(status).toMatchObject({ state: 'finished', ok: 200 });
+  expect(status.duplicate_submissions).toBeGreaterThan(0);
+  const ends = new Map(back.eventLog().map(({ kind, id, to }) => [`${kind} ${id}`, to]));
+  for (const [of, to] of ends) if (of.startsWith('batch')) expect(to, of).toBe('cancelled');
+}, 60_000);

@@ -2,8 +2,8 @@ import type { JobStatus } from '../../jobs/status.ts';
 import { money, number, plural } from './words.ts';
 
 const BASIS: Readonly<Record<JobStatus['cost']['output_basis'], string>> = {
-  learnt: 'by the answers so far and a tenth more',
-  bound: 'by what the requests allow',
+  learnt: 'as learnt',
+  bound: 'at most',
   none: 'no output',
   unknown: 'output not known yet',
 };
@@ -14,7 +14,7 @@ export function costInWords({ cost, sample }: Pick<JobStatus, 'cost' | 'sample'>
   if (estimated === null || actual === null) {
     return 'unknown: no price for this model (name one with --base-model)';
   }
-  const all = `all input about ${money(estimated, currency)}`;
+  const all = `all: input ${money(estimated, currency)}`;
   const out = output === null || basis === 'none' ? '' : `, output ${money(output, currency)}`;
   const how = sample?.state === 'running' ? 'the sample goes first' : BASIS[basis];
   return `${money(actual, currency)} so far; ${all}${out} (${how})`;

@@ -1,10 +1,11 @@
+import { type BatchObject, TERMINAL_STATUSES } from '../../core/batch.ts';
 import { errorCode, MillraceError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type { Partition, ShardState } from '../../core/job.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Reader, Totals, Transaction } from '../../core/store.ts';
-import { type Context, jobRow, log, type Step } from '../context.ts';
-import { isGivenUp } from '../given-up.ts';
+import { type Context, jobRow, log, type Step, targetNamed } from '../context.ts';
+import { isGivenUp, LOST } from '../given-up.ts';
 import { batchesSince, CLOCK_SKEW_MS, ownerOf } from '../listing.ts';
 import { deleteOrphans } from '../orphans.ts';
 import { stray } from './poll.ts';
@@ -104,13 +105,24 @@ async function leaveOut(context: Context, resource: string, error: unknown): Pro
   });
 }
 
+/**
+ * A batch that nobody waits for: one that a lost answer left, or one of a target that was given up and
+ * is there again. It is counted, and charged and cancelled while it lives.
+ */
 async function recordStray(
   tx: Transaction,
   context: Context,
-  batch: Parameters<typeof stray>[2],
+  batch: BatchObject,
   target: string,
 ): Promise<void> {
-  if ((await tx.batch(batch.id)) === undefined) await stray(tx, context, batch, target);
+  const known = await tx.batch(batch.id);
+  if (known === undefined) return stray(tx, context, batch, target);
+  const givenUp = known.errors.some(({ code }) => code === LOST);
+  if (!givenUp || TERMINAL_STATUSES.has(batch.status)) return;
+  await tx.putBatch({ ...known, bound: false, status: batch.status, errors: [], endedAt: null });
+  const { resource } = targetNamed(context, known.target).service;
+  await tx.putTask('sweep', resource, context.clock.now());
+  await log(tx, context, 'duplicate_submission', known.shard, { batch: batch.id });
 }
 
 /** records = ok + failed + rejected, or something was lost or invented. */
