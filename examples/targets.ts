@@ -1,6 +1,8 @@
 // One job over two resources, each with its own quota and key; see docs/operations.md.
-//
-//     node examples/targets.ts
+//   node examples/targets.ts
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { azureOpenAI, runBatchJob } from 'millrace';
 import { startEmulator } from 'millrace/emulator';
@@ -20,18 +22,18 @@ const targets = regions.map(({ name, quota, emulator }) =>
   }),
 );
 
-const out = fileURLToPath(new URL('out/', import.meta.url));
+const folder = await mkdtemp(join(tmpdir(), 'millrace-'));
 const status = await runBatchJob({
-  job: `${out}targets.job`,
+  job: join(folder, 'texts.job'),
   source: fileURLToPath(new URL('data/texts.csv', import.meta.url)),
   request: { kind: 'prompt', model: 'gpt-4o-batch', prompt: 'Label the topic: {{text}}' },
   baseModel: 'gpt-4o',
   service: targets,
-  sink: `${out}targets.ndjson`,
+  sink: join(folder, 'labels.ndjson'),
   pollIntervalMs: 200,
 });
 
-console.log(`${status.ok} of ${status.records} rows are ok`);
+console.log(`${status.ok} of ${status.records} rows are ok, in ${folder}`);
 for (const { name, emulator } of regions) {
   const batches = emulator.eventLog().filter(({ kind, from }) => kind === 'batch' && from === null);
   console.log(`${name}: ${batches.length} batches`);
