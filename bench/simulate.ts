@@ -68,7 +68,7 @@ function conclude(reports: readonly SimulationReport[], seconds: number): void {
   const share = (300 / reports.length).toFixed(2);
   const bound = failed.length === 0 ? `, 95 % bound ${share} % of seeds` : '';
   console.log(
-    `${reports.length} seeds in ${seconds.toFixed(1)} s: ${sum('rows')} rows, ${sum('steps')} steps, ` +
+    `${reports.length} seeds (${reports.filter(({ sites }) => sites > 1).length} with two resources) in ${seconds.toFixed(1)} s: ${sum('rows')} rows, ${sum('steps')} steps, ` +
       `${sum('crashes')} deaths, ${sum('jumps')} jumps of the clock, ${sum('sleeps')} sleeps, ${sum('batches')} batches, ${sum('duplicates')} duplicates found and ` +
       `cancelled, ${failed.length} seeds failed${bound}`,
   );

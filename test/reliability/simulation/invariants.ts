@@ -7,15 +7,17 @@ import { answerText, isFiltered } from './answers.ts';
 import type { SimFile, SimService } from './service.ts';
 import type { SimRecord } from './simulate.ts';
 
-/** What must hold after every step: I3, I6, I7, I8. */
+/** What must hold of a target after every step: I3. */
+export function checkQuota(held: number, limit: number | null): string[] {
+  return limit !== null && held > limit ? [`I3: ${held} tokens held of ${limit}`] : [];
+}
+
+/** What must hold after every step: I6, I7, I8. */
 export function checkAlways(
   before: ReadonlyMap<string, Shard>,
   shards: readonly Shard[],
-  held: number,
-  limit: number | null,
 ): string[] {
   const broken: string[] = [];
-  if (limit !== null && held > limit) broken.push(`I3: ${held} tokens held of ${limit}`);
   for (const shard of shards) {
     const was = before.get(shard.name);
     if (was === undefined) continue;
@@ -29,7 +31,7 @@ export function checkAlways(
 /** What must hold when the job is over: I1, I2, I4, I5, and that what was paid for is kept. */
 export async function checkEnd(
   job: Job,
-  service: SimService,
+  services: readonly SimService[],
   records: readonly SimRecord[],
 ): Promise<string[]> {
   const broken: string[] = [];
@@ -39,14 +41,15 @@ export async function checkEnd(
     shards: await tx.shards({ joinedAfter: 0 }),
   }));
   if (holds.length > 0) broken.push(`I4: ${holds.length} holds are open`);
-  const inputs = [...service.files.values()].filter(({ purpose }) => purpose === 'batch');
+  const files = services.flatMap((service) => [...service.files.values()]);
+  const inputs = files.filter(({ purpose }) => purpose === 'batch');
   if (inputs.length > 0) broken.push(`I5: ${inputs.map(({ name }) => name)} are left`);
   const bound = batches.filter((batch) => batch.bound).map((b) => `${b.shard}.${b.attempt}`);
   if (new Set(bound).size < bound.length) broken.push('I2: two batches are bound to an attempt');
   const known = new Set(batches.map(({ id }) => id));
-  for (const { id, status, forgotten, visibleAt } of service.batches) {
+  for (const { id, status, forgotten, visibleAt } of services.flatMap((one) => one.batches)) {
     // Nobody can find what the service shows only after the job is over.
-    if (visibleAt > service.now()) continue;
+    if (visibleAt > (services[0]?.now() ?? 0)) continue;
     if (!forgotten && !known.has(id)) broken.push(`I2: ${id} is not known to the job`);
     if (!forgotten && !TERMINAL_STATUSES.has(status)) broken.push(`I2: ${id} is still ${status}`);
   }
@@ -56,7 +59,7 @@ export async function checkEnd(
     if (ordinal >= records.length) broken.push(`I1: row ${ordinal} was invented`);
   }
   const ids = new Set(batches.filter((batch) => batch.bound).map(({ id }) => id));
-  broken.push(...paidFor(rows, service, ids));
+  broken.push(...paidFor(rows, services, ids));
   return broken;
 }
 
@@ -108,11 +111,11 @@ function checkRow(
  */
 function paidFor(
   rows: ReadonlyMap<number, ResultRow[]>,
-  service: SimService,
+  services: readonly SimService[],
   bound: ReadonlySet<string>,
 ): string[] {
   const broken: string[] = [];
-  for (const batch of service.batches) {
+  for (const batch of services.flatMap(({ batches }) => batches)) {
     if (batch.forgotten || !bound.has(batch.id)) continue;
     for (const { custom_id: id, response } of [
       ...answersIn(batch.output),

@@ -72,7 +72,7 @@ export interface Manner {
  * It knows nothing of the client but what it is sent.
  */
 export class SimService implements BatchService {
-  readonly resource = 'https://simulated.openai.azure.com/openai';
+  readonly resource: string;
   readonly dialect: Dialect;
   readonly files = new Map<string, SimFile>();
   readonly batches: SimBatch[] = [];
@@ -89,7 +89,8 @@ export class SimService implements BatchService {
   readonly #tokensOf: (shard: string) => number;
   #ids = 0;
 
-  constructor(world: World, manner: Manner, tokensOf: (shard: string) => number) {
+  constructor(name: string, world: World, manner: Manner, tokensOf: (shard: string) => number) {
+    this.resource = `https://${name}.openai.azure.com/openai`;
     this.#world = world;
     this.#manner = manner;
     this.dialect = { ...DIALECTS.azure, maxFiles: manner.maxFiles };
@@ -400,7 +401,7 @@ export class SimService implements BatchService {
   /** Ids whose order says nothing. */
   #id(): string {
     this.#ids += 1;
-    return createHash('md5').update(String(this.#ids)).digest('hex').slice(0, 12);
+    return createHash('md5').update(`${this.resource} ${this.#ids}`).digest('hex').slice(0, 12);
   }
 }
 
@@ -439,7 +440,7 @@ function unknown(code: string, status: number | null = null): ServiceError {
   });
 }
 
-function unsent(): ServiceError {
+export function unsent(): ServiceError {
   return new ServiceError('connect_failed', 'simulated', {
     status: null,
     outcome: 'unsent',

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { type Random, seededRandom } from '../../../src/core/clock.ts';
 import { errorCode, errorMessage } from '../../../src/core/errors.ts';
 import type { Shard, Task } from '../../../src/core/job.ts';
-import type { Target } from '../../../src/core/service.ts';
 import type { Step } from '../../../src/jobs/context.ts';
 import { type Context, DEFAULT_SETTINGS, waitUntil } from '../../../src/jobs/context.ts';
 import { LANES } from '../../../src/jobs/driver.ts';
@@ -11,8 +10,9 @@ import { type Job, openJob } from '../../../src/jobs/job.ts';
 import { prepareJob } from '../../../src/jobs/prepare.ts';
 import { type Failures, runTask, taskKey } from '../../../src/jobs/run-task.ts';
 import { begin } from '../../../src/jobs/submission.ts';
-import { checkAlways, checkEnd, mostAttempts } from './invariants.ts';
-import { type Manner, SimService } from './service.ts';
+import { checkAlways, checkEnd, checkQuota, mostAttempts } from './invariants.ts';
+import type { Manner, SimService } from './service.ts';
+import { type Site, sitesOf } from './sites.ts';
 import { Crash, type Odds, World } from './world.ts';
 
 const MINUTE_MS = 60 * 1000;
@@ -51,6 +51,7 @@ export interface SimulationReport {
   readonly jumps: number;
   /** How often the machine slept, for up to a day. */
   readonly sleeps: number;
+  readonly sites: number;
   readonly batches: number;
   readonly duplicates: number;
   readonly rows: number;
@@ -105,24 +106,27 @@ async function simulateIn(
   try {
     const records = await prepare(job, world);
     const shards = await job.store.read((tx) => tx.shards());
-    const run = new Run(job, world, { ...manner(world, shards), ...options.manner }, options);
+    const run = new Run(job, world, shards, options);
     const { violations, steps } = await run.toItsEnd();
-    violations.push(...(await checkEnd(job, run.service, records)));
+    violations.push(...(await checkEnd(job, run.services, records)));
     const { duplicateSubmissions, ok } = await job.store.read((tx) => tx.totals());
     return {
       seed,
-      violations: [...violations, ...run.service.violations],
+      violations: [...violations, ...run.services.flatMap((service) => service.violations)],
       steps,
       crashes: world.crashes,
       jumps: world.jumps,
       sleeps: world.sleeps,
-      batches: run.service.batches.length,
+      sites: run.services.length,
+      batches: run.services.flatMap((service) => service.batches).length,
       duplicates: duplicateSubmissions,
       rows: records.length,
       ok,
       shards: shards.length,
       minutes: run.minutes,
-      callsAMinute: mostAMinute(run.service.calls.map(({ at }) => at)),
+      callsAMinute: mostAMinute(
+        run.services.flatMap((service) => service.calls).map(({ at }) => at),
+      ),
       mostAttempts: await mostAttempts(job),
     };
   } finally {
@@ -143,57 +147,39 @@ async function prepare(job: Job, world: World): Promise<SimRecord[]> {
   return records;
 }
 
-/** A quota that the largest shard fits into, and a service with its own ways. */
-function manner(world: World, shards: readonly Shard[]): Manner {
-  const largest = Math.max(...shards.map(({ tokens }) => Math.ceil(tokens * 1.64)));
-  const limit = Math.ceil(largest * world.between(0.8, 3.5));
-  return {
-    limit,
-    order: world.pick(['newest', 'oldest', 'shuffled'] as const),
-    refuses: world.chance(0.5),
-    honoursRange: world.chance(0.5),
-    foreign: world.chance(0.3) ? world.random() * limit : 0,
-    maxFiles: world.pick([3, 6, 40]),
-    talkative: world.chance(0.5),
-  };
-}
-
 class Run {
-  readonly service: SimService;
   readonly #job: Job;
   readonly #world: World;
   readonly #options: SimulationOptions;
-  readonly #target: Target;
-  readonly #ways: Manner;
+  readonly #sites: readonly Site[];
   readonly #begunAt: number;
   readonly #tokens = new Map<string, number>();
   readonly #running = new Map<string, Task>();
   readonly #violations: string[] = [];
-  /** When the last poll that went well began, in this process and on this clock. */
-  #polledAt = Number.NEGATIVE_INFINITY;
-  /** Jumps of the clock before then. */
-  #polledAfter = 0;
+  /** When the last poll of each resource that went well began, and the jumps of the clock before it. */
+  readonly #polls = new Map<string, { at: number; jumps: number }>();
   #context: Context;
   #failures: Failures = new Map();
   #steps = 0;
   #checkedAt = -1;
   #seen = new Map<string, Shard>();
 
-  constructor(job: Job, world: World, ways: ReturnType<typeof manner>, options: SimulationOptions) {
+  constructor(job: Job, world: World, shards: readonly Shard[], options: SimulationOptions) {
     this.#job = job;
     this.#world = world;
     this.#options = options;
-    this.#ways = ways;
     this.#begunAt = world.now;
-    this.service = new SimService(world, ways, (shard) => this.#tokens.get(shard) ?? 0);
-    this.#target = {
-      name: 'default',
-      service: this.service,
-      deployment: null,
-      enqueuedTokens: world.chance(0.8) ? ways.limit : null,
-    };
+    this.#sites = sitesOf(world, shards, {
+      storm: options.stormMinutes !== undefined,
+      manner: options.manner ?? {},
+      tokensOf: (shard) => this.#tokens.get(shard) ?? 0,
+    });
     this.#context = this.#newProcess();
     world.interleave = () => this.#another();
+  }
+
+  get services(): SimService[] {
+    return this.#sites.map(({ service }) => service);
   }
 
   async toItsEnd(): Promise<{ violations: string[]; steps: number }> {
@@ -201,9 +187,11 @@ class Run {
     while (this.#steps < MOST_STEPS) {
       const { state } = (await this.#job.store.read((tx) => tx.job())) ?? {};
       if (state === 'finished') return { violations: this.#violations, steps: this.#steps };
-      this.#options.weather?.(this.service, this.minutes, this.#ways);
-      // Somebody else has tokens until faults end, unless the weather says otherwise.
-      if (!this.#world.faulty && this.#options.weather === undefined) this.#ways.foreign = 0;
+      for (const { service, ways } of this.#sites) {
+        this.#options.weather?.(service, this.minutes, ways);
+        // Somebody else has tokens until faults end, unless the weather says otherwise.
+        if (!this.#world.faulty && this.#options.weather === undefined) ways.foreign = 0;
+      }
       try {
         if (state === 'paused') await this.#start();
         if (!(await this.#one()) && !(await this.#wait())) {
@@ -221,7 +209,7 @@ class Run {
         this.#world.reborn();
         this.#context = this.#newProcess();
         this.#failures = new Map();
-        this.#polledAt = Number.NEGATIVE_INFINITY;
+        this.#polls.clear();
         await this.#start();
       }
     }
@@ -246,7 +234,7 @@ class Run {
       job: this.#job,
       directory: this.#job.directory,
       store: this.#world.mortal(this.#job.store),
-      targets: new Map([['default', this.#target]]),
+      targets: new Map(this.#sites.map(({ target }) => [target.name, target])),
       clock: this.#world.clock,
       random: this.#world.random,
       settings: { ...DEFAULT_SETTINGS, maxAttempts: 4 },
@@ -286,18 +274,20 @@ class Run {
     } finally {
       this.#running.delete(taskKey(task));
     }
-    if (task.kind === 'poll' && !this.#failures.has(taskKey(task))) this.#polled(begun, jumps);
+    if (task.kind === 'poll' && !this.#failures.has(taskKey(task)))
+      this.#polled(task.id, begun, jumps);
     await this.#check();
     return true;
   }
 
-  #polled(at: number, jumps: number): void {
-    const gap = at - this.#polledAt;
+  #polled(resource: string, at: number, jumps: number): void {
+    const last = this.#polls.get(resource);
+    this.#polls.set(resource, { at, jumps });
+    if (last === undefined) return;
+    const gap = at - last.at;
     // A clock that was set ahead makes one poll early.
-    const jumped = this.#world.jumps > this.#polledAfter;
-    this.#polledAfter = jumps;
+    const jumped = this.#world.jumps > last.jumps;
     if (gap < POLL_MS && !jumped) this.#violations.push(`I9: polled again after ${gap} ms`);
-    this.#polledAt = at;
   }
 
   async #another(): Promise<void> {
@@ -316,17 +306,21 @@ class Run {
   async #check(): Promise<void> {
     if (this.#world.commits === this.#checkedAt) return;
     this.#checkedAt = this.#world.commits;
-    const { shards, held } = await this.#job.store.read(async (tx) => ({
+    const { shards, holds, bound } = await this.#job.store.read(async (tx) => ({
       shards: await tx.shards(),
+      holds: (await tx.openHolds()).filter(({ releasedAt }) => releasedAt === null),
       // A duplicate is charged when it is found, whether or not there is room: it does not count.
-      held: Math.max(
-        sum((await tx.openHolds()).filter(({ releasedAt }) => releasedAt === null)),
-        sum((await tx.batches({ live: true })).filter(({ bound }) => bound)),
-      ),
+      bound: (await tx.batches({ live: true })).filter((batch) => batch.bound),
     }));
     for (const { name, tokens } of shards) this.#tokens.set(name, tokens);
-    this.#violations.push(...checkAlways(this.#seen, shards, held, this.#target.enqueuedTokens));
-    for (const { id, endedAt, forgotten } of this.service.batches) {
+    for (const { target } of this.#sites) {
+      const of = <T extends { readonly target: string }>(items: readonly T[]) =>
+        items.filter((item) => item.target === target.name);
+      const held = Math.max(sum(of(holds)), sum(of(bound)));
+      this.#violations.push(...checkQuota(held, target.enqueuedTokens));
+    }
+    this.#violations.push(...checkAlways(this.#seen, shards));
+    for (const { id, endedAt, forgotten } of this.services.flatMap(({ batches }) => batches)) {
       if (forgotten) continue;
       const late =
         this.#world.now - Math.max(endedAt ?? Infinity, this.#calmAt, this.#world.wokeAt);
