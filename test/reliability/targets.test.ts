@@ -13,6 +13,7 @@ import { begin } from '../../src/jobs/submission.ts';
 import { noteFailure } from '../../src/jobs/target-trouble.ts';
 import { azureOpenAI } from '../../src/service/targets.ts';
 import { mostCharged, reviews, service, temporaryDirectory } from '../jobs/helpers.ts';
+import { jobTruth, mostHeld } from './evidence.ts';
 
 // Several targets in one job: how they are filled, and what becomes of what one of them fails.
 
@@ -75,12 +76,17 @@ async function runAt(
     holds: await tx.openHolds(),
   }));
   await job.close();
-  return { status, targets, events, holds };
+  const truth = jobTruth(job.directory.path);
+  /** The most tokens that were held on a target at one time (I3), by the store's own times. */
+  const mostHeldOn = (name: string) =>
+    mostHeld({ ...truth, holds: truth.holds.filter((hold) => hold.target === name) });
+  return { status, targets, events, holds, mostHeldOn };
 }
 
 it('fills targets in proportion to quota and weight, each with its own deployment', async () => {
-  const [small, large] = [await service({ speed: 3000 }), await service({ speed: 3000 })];
-  const { status } = await runAt(
+  // Slow enough that quotas fill while the records are still prepared.
+  const [small, large] = [await service({ speed: 200 }), await service({ speed: 200 })];
+  const { status, mostHeldOn } = await runAt(
     [
       target(small, 'small', { enqueuedTokens: 6000 }),
       target(large, 'large', { enqueuedTokens: 9000, weight: 2 }),
@@ -90,6 +96,8 @@ it('fills targets in proportion to quota and weight, each with its own deploymen
   expect(status).toMatchObject({ state: 'finished', ok: 300 });
   expect(mostCharged(small.eventLog())).toBeLessThanOrEqual(6000);
   expect(mostCharged(large.eventLog())).toBeLessThanOrEqual(9000);
+  expect(mostHeldOn('small')).toBeLessThanOrEqual(6000);
+  expect(mostHeldOn('large')).toBeLessThanOrEqual(9000);
   const [few, many] = [made(small).length, made(large).length];
   expect(few).toBeGreaterThan(0);
   expect(many).toBeGreaterThan(few);
@@ -114,6 +122,7 @@ it('ends with every row once when one of three dies half-way', async () => {
     status,
     events,
     targets: rows,
+    mostHeldOn,
   } = await runAt(targets, {
     records: 600,
     onProgress: () => {
@@ -128,6 +137,7 @@ it('ends with every row once when one of three dies half-way', async () => {
   expect(rows.get('three')?.drained).toMatch(/^target_lost/);
   for (const name of names) {
     expect(mostCharged(emulators[name].eventLog()), name).toBeLessThanOrEqual(quotas[name]);
+    expect(mostHeldOn(name), name).toBeLessThanOrEqual(quotas[name]);
     expect(made(emulators[name]).length, name).toBeGreaterThan(0);
   }
   expect(events.map(({ type }) => type)).toContain('resting');
