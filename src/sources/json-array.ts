@@ -203,8 +203,7 @@ export class JsonArrayParser extends RecordParser<unknown> {
     }
     const position = this.#position();
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      if (this.#raw === null) this.#objects.learn(data, start, end, value);
-      else this.#raw.learn(value);
+      (this.#raw ?? this.#objects).learn(data, start, end, value);
       return new SourceRecord(value, position);
     }
     return new RejectedRecord(value, position, {

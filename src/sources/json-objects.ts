@@ -1,5 +1,6 @@
 import { FieldTexts } from './field-texts.ts';
-import { type JsonShape, shapeOf, skipNested } from './json-shape.ts';
+import { type JsonShape, shapeOf, skipNested, standsAt } from './json-shape.ts';
+import { type ObjectMaker, objectMaker } from './object-maker.ts';
 import { viewOf } from './words.ts';
 
 const QUOTE = 0x22;
@@ -37,6 +38,7 @@ export class JsonObjects {
   end = 0;
 
   #shape: JsonShape | null = null;
+  #make: ObjectMaker<unknown> = objectMaker([]);
   #texts = new FieldTexts(0);
   #data: Buffer = Buffer.alloc(0);
   #view = viewOf(this.#data);
@@ -66,7 +68,7 @@ export class JsonObjects {
     this.end = at + tail.length;
     if (this.#credit < MOST_CREDIT) this.#credit++;
     texts.finish();
-    return shape.make(texts.values);
+    return this.#make(texts.values);
   }
 
   /** Told each object that JSON.parse made of `data[start, end)`. */
@@ -77,9 +79,15 @@ export class JsonObjects {
     }
     this.#credit -= MISS_COST;
     const tooMany = this.#credit < 0;
-    this.#shape = tooMany ? null : shapeOf(data, start, end, object);
-    if (this.#shape !== null) this.#texts = new FieldTexts(this.#shape.gaps.length);
-    else this.#rest = REST;
+    const shape = tooMany ? null : shapeOf(data, start, end, object);
+    // What is mostly objects and arrays is JSON.parse's anyway.
+    this.#shape = shape === null || shape.nested * 2 > end - start ? null : shape;
+    if (this.#shape === null) {
+      this.#rest = REST;
+    } else {
+      this.#make = objectMaker(this.#shape.names);
+      this.#texts = new FieldTexts(this.#shape.names.length);
+    }
     if (tooMany) this.#credit = MISS_COST;
   }
 
@@ -136,8 +144,3 @@ export class JsonObjects {
 
 const EXPONENT = new Uint8Array(256);
 EXPONENT[0x45] = EXPONENT[0x65] = 1;
-
-function standsAt(data: Buffer, at: number, text: Buffer): boolean {
-  for (let i = 0; i < text.length; i++) if (data[at + i] !== text[i]) return false;
-  return true;
-}

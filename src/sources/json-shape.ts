@@ -1,4 +1,3 @@
-import { type ObjectMaker, objectMaker } from './object-maker.ts';
 import { MAX_DEPTH } from './parser.ts';
 
 const QUOTE = 0x22;
@@ -12,17 +11,18 @@ const CLOSE_BRACKET = 0x5d;
 
 /** How the objects of a source are written around their values. */
 export interface JsonShape {
+  readonly names: readonly string[];
   /** What stands before each value: `{"id":`, `,"text":` and so on, blanks included. */
   readonly gaps: readonly Buffer[];
   /** What stands behind the last value. */
   readonly tail: Buffer;
-  readonly make: ObjectMaker<unknown>;
+  /** Bytes of the values that are objects and arrays. */
+  readonly nested: number;
 }
 
 /**
  * The shape of an object that JSON.parse made of `data[start, end)`. Null when it has no keys, has
- * one twice or in an order that the object does not keep, or is mostly objects and arrays, which are
- * JSON.parse's anyway.
+ * one twice, or has them in an order that the object does not keep.
  */
 export function shapeOf(
   data: Buffer,
@@ -52,8 +52,8 @@ export function shapeOf(
     if (data[value] === OPEN_BRACE || data[value] === OPEN_BRACKET) nested += at - value;
   }
   const close = skipBlanks(data, at);
-  if (names.length === 0 || data[close] !== CLOSE_BRACE || nested * 2 > end - start) return null;
-  return { gaps, tail: Buffer.from(data.subarray(at, close + 1)), make: objectMaker(names) };
+  if (names.length === 0 || data[close] !== CLOSE_BRACE) return null;
+  return { names, gaps, tail: Buffer.from(data.subarray(at, close + 1)), nested };
 }
 
 /** Behind the value that starts at `start`, which is JSON; of a scalar, before what ends it. */
@@ -101,4 +101,10 @@ function skipBlanks(data: Buffer, start: number): number {
   let at = start;
   while (data[at] === 0x20 || data[at] === 0x09 || data[at] === 0x0a || data[at] === 0x0d) at++;
   return at;
+}
+
+/** Whether the bytes at `at` are these. */
+export function standsAt(data: Buffer, at: number, text: Buffer): boolean {
+  for (let i = 0; i < text.length; i++) if (data[at + i] !== text[i]) return false;
+  return true;
 }

@@ -25,8 +25,8 @@ export interface NdjsonOptions extends ParserOptions {
 export interface RawLines {
   /** The line as a record in another form, or null to have it parsed. */
   take(data: Buffer, start: number, end: number): object | null;
-  /** Told every record that was parsed. */
-  learn(record: object): void;
+  /** Told every record that was parsed, and where it stands. */
+  learn(data: Buffer, start: number, end: number, record: object): void;
 }
 
 /**
@@ -103,8 +103,7 @@ export class NdjsonParser<T = unknown> extends RecordParser<T> {
     }
     // Each level takes two bytes, so that short lines need no look.
     if (end - start > 2 * MAX_DEPTH && isDeeper(value, MAX_DEPTH)) return tooDeep(position);
-    if (this.#raw === null) this.#objects.learn(data, start, end, value);
-    else this.#raw.learn(value);
+    (this.#raw ?? this.#objects).learn(data, start, end, value);
     return new SourceRecord(value as T, position);
   }
 }

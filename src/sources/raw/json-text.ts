@@ -1,8 +1,11 @@
 // How JSON.stringify writes text, on bytes that are UTF-8.
 
+import { hex4, writeCode } from '../json-escapes.ts';
+
 export const QUOTE = 0x22;
 export const BACKSLASH = 0x5c;
 const U = 0x75;
+const SLASH = 0x2f;
 const ZERO = 0x30;
 const HEX = Buffer.from('0123456789abcdef');
 
@@ -41,6 +44,62 @@ const MEANS = new Uint8Array(256);
 for (let byte = 0; byte < 256; byte++) {
   const letter = ESCAPES[byte]!;
   if (letter !== 0 && letter !== U) MEANS[letter] = byte;
+}
+
+/** Letters that JSON.stringify writes behind a backslash, the long form aside. */
+export const USUAL_LETTERS = new Uint8Array(256);
+for (const letter of '"\\bfnrt') USUAL_LETTERS[letter.charCodeAt(0)] = 1;
+
+/**
+ * Writes the inside of a string of JSON, `bytes[start, end)`, as JSON.stringify writes it, which is
+ * never longer. Gives where it ends, or -1 when it is not JSON.
+ */
+export function rewriteInto(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  into: Buffer,
+  at: number,
+): number {
+  let to = at;
+  for (let from = start; from < end; ) {
+    const byte = bytes[from]!;
+    if (byte !== BACKSLASH) {
+      into[to++] = byte;
+      from++;
+      continue;
+    }
+    const letter = bytes[from + 1]!;
+    if (letter !== U) {
+      if (letter !== SLASH) {
+        if (USUAL_LETTERS[letter] === 0) return -1;
+        into[to++] = BACKSLASH;
+      }
+      into[to++] = letter;
+      from += 2;
+      continue;
+    }
+    const code = hex4(bytes, from + 2, end);
+    if (code < 0) return -1;
+    from += 6;
+    if (code < 256 && ESCAPES[code] !== 0) {
+      to = writeEscape(code, ESCAPES[code]!, into, to);
+    } else if (code < 0xd800 || code > 0xdfff) {
+      to = writeCode(code, into, to);
+    } else {
+      const paired = code < 0xdc00 && bytes[from] === BACKSLASH && bytes[from + 1] === U;
+      const low = paired ? hex4(bytes, from + 2, end) : -1;
+      if (low >= 0xdc00 && low <= 0xdfff) {
+        to = writeCode(0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00), into, to);
+        from += 6;
+      } else {
+        into[to++] = BACKSLASH;
+        into[to++] = U;
+        for (let shift = 12; shift >= 0; shift -= 4) into[to++] = HEX[(code >> shift) & 15]!;
+      }
+    }
+  }
+  return to;
 }
 
 /**

@@ -1,7 +1,8 @@
+import { type JsonShape, shapeOf, standsAt } from '../json-shape.ts';
 import { MAX_DEPTH } from '../parser.ts';
 import { firstOf, stopsIn, viewOf } from '../words.ts';
 import type { Arena } from './arena.ts';
-import { BACKSLASH, copyBytes, ESCAPES, QUOTE } from './json-text.ts';
+import { BACKSLASH, copyBytes, ESCAPES, QUOTE, rewriteInto, USUAL_LETTERS } from './json-text.ts';
 import { ABSENT, ESCAPED, NESTED, NULL, RawRecord, SCALAR, TEXT } from './raw-record.ts';
 
 const OPEN_BRACE = 0x7b;
@@ -10,6 +11,7 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COMMA = 0x2c;
 const CR = 0x0d;
+const POINT = 0x2e;
 const ZERO = 0x30;
 const U = 0x75;
 
@@ -25,17 +27,21 @@ const WORDS = [
   { text: Buffer.from('null'), kind: NULL },
 ] as const;
 
-/** The keys that records have, in their order, each as it is written: `"id":`. */
-interface Shape {
+/** The keys that records have, in their order, and how they are written. */
+interface Shape extends JsonShape {
+  /** Each key as JSON.stringify writes it: `"id":`. */
   readonly keys: readonly Buffer[];
+  /** Whether there are no blanks around the values. */
+  readonly compact: boolean;
   /** By key: which of the fields asked for it is, or -1. */
   readonly wanted: Int32Array;
 }
 
 /**
- * Takes lines of NDJSON as they are where `JSON.stringify(JSON.parse(line))` would give the same
- * bytes: known keys in their order, no blanks, strings and numbers in their usual form. A value in
- * another form is put into it; a line that is anything else is left to the parser.
+ * Takes lines of NDJSON whose keys are known, in their order, with the blanks of the last line that
+ * was parsed. A line is taken as it is where `JSON.stringify(JSON.parse(line))` would give the same
+ * bytes; blanks, and values in another form, are put into that form. A line that is anything else is
+ * left to the parser.
  */
 export class NdjsonJson {
   readonly #arena: Arena;
@@ -45,6 +51,8 @@ export class NdjsonJson {
   #misses = 0;
   /** Triples of start, end and kind of the line's values; the kind is negative for an unusual form. */
   #values = new Int32Array(0);
+  /** Of the line that is rewritten: values that are not put in as they are. */
+  readonly #texts: (Buffer | null)[] = [];
   /** Of the value that was read last. */
   #kind = ABSENT;
   #usual = true;
@@ -56,35 +64,36 @@ export class NdjsonJson {
     this.#arena = arena;
   }
 
-  /** The keys of a record that the parser read: the next ones are expected to have them too. */
-  learn(record: object): void {
+  /** The shape of a record that the parser read: the next ones are expected to have it too. */
+  learn(data: Buffer, start: number, end: number, record: object): void {
     if (++this.#misses > MOST_MISSES && this.#misses % MOST_MISSES !== 0) return;
-    const names = Object.keys(record);
-    this.#shape = {
-      keys: names.map((name) => Buffer.from(`${JSON.stringify(name)}:`)),
-      wanted: Int32Array.from(names, (name) => this.#fields.indexOf(name)),
-    };
-    this.#values = new Int32Array(names.length * 3);
+    const shape = shapeOf(data, start, end, record);
+    this.#shape = null;
+    if (shape === null) return;
+    const keys = shape.names.map((name) => Buffer.from(`${JSON.stringify(name)}:`));
+    const extra = shape.gaps.some((gap, k) => gap.length !== 1 + keys[k]!.length);
+    const wanted = Int32Array.from(shape.names, (name) => this.#fields.indexOf(name));
+    this.#shape = { ...shape, keys, compact: !extra && shape.tail.length === 1, wanted };
+    this.#values = new Int32Array(keys.length * 3);
   }
 
   /** The line as a record, or null for one that the parser has to read. */
   take(data: Buffer, start: number, end: number): RawRecord | null {
-    const stop = data[end - 1] === CR ? end - 1 : end;
     const shape = this.#shape;
-    if (shape === null || data[start] !== OPEN_BRACE || data[stop - 1] !== CLOSE_BRACE) return null;
+    if (shape === null) return null;
     if (data !== this.#data) {
       this.#data = data;
       this.#view = viewOf(data);
     }
-    const { keys } = shape;
+    const stop = data[end - 1] === CR ? end - 1 : end;
+    const { gaps, tail, compact } = shape;
     const values = this.#values;
-    let unusual = false;
-    let at = start + 1;
-    for (let k = 0; k < keys.length; k++) {
-      if (k > 0 && data[at++] !== COMMA) return null;
-      const key = keys[k]!;
-      if (!startsWith(data, at, key)) return null;
-      const value = at + key.length;
+    let unusual = !compact;
+    let at = start;
+    for (let k = 0; k < gaps.length; k++) {
+      const gap = gaps[k]!;
+      if (!standsAt(data, at, gap)) return null;
+      const value = at + gap.length;
       at = this.#skipValue(data, value, stop);
       if (at === -1) return null;
       values[k * 3] = value;
@@ -92,7 +101,7 @@ export class NdjsonJson {
       values[k * 3 + 2] = this.#usual ? this.#kind : -this.#kind;
       unusual ||= !this.#usual;
     }
-    if (at !== stop - 1) return null;
+    if (at + tail.length !== stop || !standsAt(data, at, tail)) return null;
     const record = unusual ? this.#rewrite(data, shape) : this.#asItIs(data, start, stop, shape);
     if (record !== null) this.#misses = 0;
     return record;
@@ -114,13 +123,15 @@ export class NdjsonJson {
   #rewrite(data: Buffer, { keys, wanted }: Shape): RawRecord | null {
     const arena = this.#arena;
     const values = this.#values;
-    const texts: (Buffer | null)[] = [];
+    const texts = this.#texts;
     let size = 2;
     for (let k = 0; k < keys.length; k++) {
       const [value, after] = [values[k * 3]!, values[k * 3 + 1]!];
-      const text = values[k * 3 + 2]! < 0 ? rewritten(data, value, after) : null;
-      if (text === null && values[k * 3 + 2]! < 0) return null;
-      texts.push(text);
+      // Strings only become shorter, and are rewritten where they go.
+      const other = values[k * 3 + 2]! < 0 && data[value] !== QUOTE;
+      const text = other ? rewritten(data, value, after) : null;
+      if (other && text === null) return null;
+      texts[k] = text;
       size += 1 + keys[k]!.length + (text?.length ?? after - value);
     }
     arena.reserve(size);
@@ -129,16 +140,24 @@ export class NdjsonJson {
     const places = arena.takeSpans(this.#fields.length * 3);
     let to = start;
     for (let k = 0; k < keys.length; k++) {
-      const [value, after, kind] = [values[k * 3]!, values[k * 3 + 1]!, values[k * 3 + 2]!];
+      const [value, after] = [values[k * 3]!, values[k * 3 + 1]!];
+      let kind = values[k * 3 + 2]!;
       out[to++] = k === 0 ? OPEN_BRACE : COMMA;
       to = copyBytes(keys[k]!, 0, keys[k]!.length, out, to);
       const first = to;
       const text = texts[k]!;
-      if (text === null) to = copyBytes(data, value, after, out, to);
-      else to = copyBytes(text, 0, text.length, out, to);
-      if (wanted[k] === -1) continue;
-      const plain = kind === -ESCAPED && !text?.includes(BACKSLASH);
-      note(arena.spans, places + wanted[k]! * 3, first, to, plain ? TEXT : Math.abs(kind));
+      if (text !== null) {
+        to = copyBytes(text, 0, text.length, out, to);
+      } else if (kind < 0) {
+        out[to++] = QUOTE;
+        to = rewriteInto(data, value + 1, after - 1, out, to);
+        if (to === -1) return null;
+        out[to++] = QUOTE;
+        kind = out.subarray(first, to).includes(BACKSLASH) ? ESCAPED : TEXT;
+      } else {
+        to = copyBytes(data, value, after, out, to);
+      }
+      if (wanted[k] !== -1) note(arena.spans, places + wanted[k]! * 3, first, to, Math.abs(kind));
     }
     out[to++] = CLOSE_BRACE;
     arena.used = to;
@@ -152,7 +171,7 @@ export class NdjsonJson {
     if (byte === QUOTE) return this.#skipString(data, start, end);
     if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return this.#skipNested(data, start, end);
     for (const { text, kind } of WORDS) {
-      if (!startsWith(data, start, text)) continue;
+      if (!standsAt(data, start, text)) continue;
       this.#kind = kind;
       return start + text.length;
     }
@@ -189,14 +208,23 @@ export class NdjsonJson {
   #skipNumber(data: Buffer, start: number, end: number): number {
     this.#kind = SCALAR;
     let at = start;
-    let digits = true;
-    while (at < end && NUMBER[data[at]!] !== 0) {
-      if (NUMBER[data[at]!] === 2) digits = false;
-      at++;
+    let point = -1;
+    for (; at < end; at++) {
+      if (NUMBER[data[at]!] === 1) continue;
+      if (data[at] !== POINT || point !== -1) break;
+      point = at;
     }
+    const whole = (point === -1 ? at : point) - start;
+    const leading = data[start] === ZERO;
+    if (whole > 0 && at - start <= SAFE_DIGITS && NUMBER[data[at]!] === 0) {
+      if (point === -1 && (whole === 1 || !leading)) return at;
+      // A decimal of few digits is written as it is, unless it ends in a zero or is very small.
+      const plain = leading ? whole === 1 && data[point + 1] !== ZERO : true;
+      if (point !== -1 && point + 1 < at && plain && data[at - 1] !== ZERO) return at;
+    }
+    at = start;
+    while (at < end && NUMBER[data[at]!] !== 0) at++;
     if (at === start) return -1;
-    const leading = data[start] === ZERO && at - start > 1;
-    if (digits && !leading && at - start <= SAFE_DIGITS) return at;
     const text = data.toString('latin1', start, at);
     this.#usual = String(Number(text)) === text;
     return at;
@@ -232,10 +260,6 @@ function note(spans: Int32Array, at: number, start: number, end: number, kind: n
   spans[at + 2] = kind;
 }
 
-/** Letters that JSON.stringify writes behind a backslash, the long form aside. */
-const USUAL_LETTERS = new Uint8Array(256);
-for (const letter of '"\\bfnrt') USUAL_LETTERS[letter.charCodeAt(0)] = 1;
-
 /** 1 for a digit, 2 for what else a number can hold. */
 const NUMBER = new Uint8Array(256);
 for (const byte of Buffer.from('0123456789')) NUMBER[byte] = 1;
@@ -248,9 +272,4 @@ function rewritten(data: Buffer, start: number, end: number): Buffer | null {
   } catch {
     return null;
   }
-}
-
-function startsWith(data: Buffer, at: number, text: Buffer): boolean {
-  for (let i = 0; i < text.length; i++) if (data[at + i] !== text[i]) return false;
-  return true;
 }
