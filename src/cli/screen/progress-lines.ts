@@ -2,7 +2,7 @@ import type { JobStatus } from '../../jobs/status.ts';
 import { bar, inWords, stretchesOf } from './bar.ts';
 import { costInWords } from './money-words.ts';
 import type { Style } from './style.ts';
-import { targetInWords } from './target-words.ts';
+import { targetInWords, targetLabel } from './target-words.ts';
 import { duration, number, plural, shorten } from './words.ts';
 
 /** A job at a moment of a run. */
@@ -43,7 +43,7 @@ export function progressBlock(moment: Moment, style: Style): string[] {
       ),
     label('tokens') + shorten(tokens(status), room),
     ...status.targets.map(
-      (target) => label(target.name.slice(0, 9)) + shorten(targetInWords(target), room),
+      (target) => label(targetLabel(target)) + shorten(targetInWords(target), room),
     ),
     ...(free ? [] : signedIn(status).map((text) => label('signed in') + shorten(text, room))),
     ...(free ? [] : [label('cost') + shorten(costInWords(status), room)]),

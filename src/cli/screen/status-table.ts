@@ -4,7 +4,7 @@ import { bar, inWords, stretchesOf } from './bar.ts';
 import { costInWords, sampleInWords, tokensInWords } from './money-words.ts';
 import { type Style, styleOf } from './style.ts';
 import { near } from './summary.ts';
-import { targetInWords } from './target-words.ts';
+import { targetInWords, targetLabel } from './target-words.ts';
 import { number, plural, shorten } from './words.ts';
 
 /** States in which a shard's note says why it does not move. */
@@ -52,7 +52,7 @@ export function statusTable(
     line('enqueued', `${number(status.tokens.enqueued)} tokens as the service counts them`),
     line('cost', costInWords(status)),
     ...sampleInWords(status).map((text, index) => line(index === 0 ? 'sample' : '', text)),
-    ...status.targets.map((target) => line(target.name.slice(0, 9), targetInWords(target))),
+    ...status.targets.map((target) => line(targetLabel(target), targetInWords(target))),
     ...(credentials.length === 0
       ? []
       : [line('signed in', `by ${[...new Set(credentials)].join(', ')}`)]),

@@ -18,3 +18,10 @@ export function targetInWords(target: TargetStatus): string {
   ];
   return parts.join('; ');
 }
+
+const LABEL_CELLS = 9;
+
+/** What stands before that line: a job's only target has no name of its own. */
+export function targetLabel({ name }: TargetStatus): string {
+  return name === 'default' ? 'service' : name.slice(0, LABEL_CELLS);
+}
