@@ -7,6 +7,7 @@ const MAX_MESSAGES = 2048;
 /** In one request for embeddings or completions. */
 const MAX_TEXTS = 2048;
 const DETAILS = new Set(['low', 'high', 'auto', 'original']);
+const IMAGE_URL = /^(?:https?:|data:)/i;
 const ROLES = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function']);
 
 /**
@@ -95,17 +96,23 @@ function checkPart(part: Body, at: string): BodyError | null {
       if (!isObject(part.image_url))
         return wrong(`${at}.image_url`, 'must be an object with a url');
       return (
-        checkText(part.image_url.url, `${at}.image_url.url`) ??
+        checkImageUrl(part.image_url.url, `${at}.image_url.url`) ??
         checkDetail(part.image_url.detail, `${at}.image_url.detail`)
       );
     case 'input_image':
       return (
-        (part.file_id === undefined ? checkText(part.image_url, `${at}.image_url`) : null) ??
+        (part.file_id === undefined ? checkImageUrl(part.image_url, `${at}.image_url`) : null) ??
         checkDetail(part.detail, `${at}.detail`)
       );
     default:
       return null;
   }
+}
+
+/** A path reaches this place when a template names a field that `--image-field` does not. */
+function checkImageUrl(url: unknown, at: string): BodyError | null {
+  if (typeof url !== 'string' || url === '' || IMAGE_URL.test(url)) return checkText(url, at);
+  return wrong(at, 'must be an https: or data: URL; --image-field NAME sends a local file');
 }
 
 function checkDetail(detail: unknown, at: string): BodyError | null {

@@ -34,6 +34,15 @@ describe('validation', () => {
     ['an image', image({ url: 'https://x/y', detail: 'low' }), null],
     ['a bare URL', image('https://x/y'), 'body.messages[0].content[0].image_url'],
     ['no URL', image({ url: '' }), 'body.messages[0].content[0].image_url.url'],
+    ['data', image({ url: 'DATA:image/png;base64,AAAA' }), null],
+    ['a path', image({ url: 'img/a.png' }), 'body.messages[0].content[0].image_url.url'],
+    [
+      'a path in a response',
+      response({
+        input: [{ role: 'user', content: [{ type: 'input_image', image_url: 'a.png' }] }],
+      }),
+      'body.input[0].content[0].image_url',
+    ],
     [
       'a detail that is none',
       image({ url: 'https://x', detail: 'best' }),
