@@ -12,7 +12,7 @@ import { type Failures, runTask, taskKey } from '../../../src/jobs/run-task.ts';
 import { begin } from '../../../src/jobs/submission.ts';
 import { checkAlways, checkEnd, checkQuota, mostAttempts } from './invariants.ts';
 import type { Manner, SimService } from './service.ts';
-import { type Site, sitesOf } from './sites.ts';
+import { REVOKED, type Site, sitesOf } from './sites.ts';
 import { Crash, type Odds, World } from './world.ts';
 
 const MINUTE_MS = 60 * 1000;
@@ -200,7 +200,11 @@ class Run {
         }
       } catch (error) {
         if (error instanceof Crash) this.#trace('dies');
-        else if (errorCode(error) === undefined) throw error;
+        else if (errorCode(error) === REVOKED) {
+          // The run has ended, with nothing to go on with elsewhere; somebody resumes it later.
+          this.#trace('stops');
+          this.#world.now += this.#world.between(0, 20 * MINUTE_MS);
+        } else if (errorCode(error) === undefined) throw error;
         else {
           this.#violations.push(`ended with ${errorCode(error)}: ${errorMessage(error)}`);
           break;

@@ -1,7 +1,10 @@
 import type { Shard } from '../../../src/core/job.ts';
 import type { Target } from '../../../src/core/service.ts';
-import { type Manner, SimService, unsent } from './service.ts';
+import { type Manner, refused, SimService, unsent } from './service.ts';
 import type { World } from './world.ts';
+
+/** The code of a call whose caller has lost its role. */
+export const REVOKED = 'forbidden';
 
 /** One resource of a simulated job: a target, its service, and the ways of that. */
 export interface Site {
@@ -18,7 +21,10 @@ export interface SiteOptions {
   readonly tokensOf: (shard: string) => number;
 }
 
-/** One site, or now and then two, of which one may be out of reach for a part of the faulty time. */
+/**
+ * One site, or now and then two, of which one may be out of reach, or its role revoked, for a part of
+ * the faulty time.
+ */
 export function sitesOf(world: World, shards: readonly Shard[], options: SiteOptions): Site[] {
   const sites = [siteOf('default', world, shards, options)];
   if (options.storm || !world.chance(0.35)) return sites;
@@ -26,7 +32,8 @@ export function sitesOf(world: World, shards: readonly Shard[], options: SiteOpt
   if (world.chance(0.5)) {
     const from = world.now + world.random() * (world.faultsEndAt - world.now);
     const until = from + world.random() * (world.faultsEndAt - from);
-    second.service.weather = () => (world.now >= from && world.now < until ? unsent() : null);
+    const failure = world.chance(0.5) ? unsent() : refused(403, REVOKED, false);
+    second.service.weather = () => (world.now >= from && world.now < until ? failure : null);
   }
   return [...sites, second];
 }
