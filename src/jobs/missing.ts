@@ -11,17 +11,19 @@ export type Missing = 'file_not_found' | 'batch_not_found' | 'answers_not_found'
 
 /**
  * How long each is waited for, in polls: services show things late, and an outage must not be taken
- * for a loss, but no shard waits for ever for what was forgotten.
+ * for a loss, but no shard waits for ever for what was forgotten. It is looked for so many times at
+ * the least: a clock that is set ahead makes no time pass.
  */
-const PATIENCE_POLLS: Readonly<Record<Missing, number>> = {
-  file_not_found: 2,
-  batch_not_found: 30, // half an hour at the default of 60 s
-  answers_not_found: 10,
+const PATIENCE: Readonly<Record<Missing, { readonly polls: number; readonly looks: number }>> = {
+  file_not_found: { polls: 2, looks: 12 }, // twelve looks a poll
+  batch_not_found: { polls: 30, looks: 10 }, // half an hour at the default of 60 s
+  answers_not_found: { polls: 10, looks: 5 },
 };
 
 /**
- * Notes on the shard since when something of it has been missing, so that the patience with it
- * outlives a restart. Gives whether the patience is over, and the shard as it stands then.
+ * Notes on the shard since when something of it has been missing, and how often it was looked for, so
+ * that the patience with it outlives a restart. Gives whether the patience is over, and the shard as
+ * it stands then.
  */
 export async function missed(
   tx: Transaction,
@@ -31,25 +33,35 @@ export async function missed(
   detail: Readonly<Record<string, string>>,
 ): Promise<{ over: boolean; shard: Shard }> {
   const now = context.clock.now();
-  const since = missingSince(shard, what);
+  const noted = notedOn(shard, what);
+  const looks = (noted?.looks ?? 0) + 1;
   // A time ahead was written before the clock was set back.
-  if (since === null || since > now) {
-    await log(tx, context, what, shard.name, detail);
-    const note = `${what} since ${new Date(now).toISOString()}`;
-    return { over: false, shard: await tx.moveShard(shard.name, shard.version, { note }) };
+  const since = Math.min(noted?.since ?? now, now);
+  if (noted === null) await log(tx, context, what, shard.name, detail);
+  if (isPatienceOver(context, since, what) && looks >= PATIENCE[what].looks) {
+    return { over: true, shard };
   }
-  return { over: isPatienceOver(context, since, what), shard };
+  const note = `${what} ${looks} times since ${new Date(since).toISOString()}`;
+  return { over: false, shard: await tx.moveShard(shard.name, shard.version, { note }) };
 }
 
-/** Whether what has been missing since then is given up. */
+/** Whether so much time has passed since then that it would be given up. */
 export function isPatienceOver(context: Context, since: number, what: Missing): boolean {
-  return context.clock.now() - since >= PATIENCE_POLLS[what] * context.settings.pollIntervalMs;
+  return context.clock.now() - since >= PATIENCE[what].polls * context.settings.pollIntervalMs;
 }
 
-/** Since when it has been missing, ms, or null when it is not. */
-export function missingSince(shard: Shard, what: Missing): number | null {
-  const [code, at] = (shard.note ?? '').split(' since ');
-  return code === what && at !== undefined ? Date.parse(at) : null;
+/** Whether it is noted as missing. */
+export function isMissing(shard: Shard, what: Missing): boolean {
+  return notedOn(shard, what) !== null;
+}
+
+/** The first release noted no number of looks. */
+const NOTE = /^(?<what>\w+)(?: (?<looks>\d+) times)? since (?<since>.+)$/;
+
+function notedOn(shard: Shard, what: Missing): { looks: number; since: number } | null {
+  const { groups } = NOTE.exec(shard.note ?? '') ?? {};
+  if (groups?.what !== what) return null;
+  return { looks: Number(groups.looks ?? 1), since: Date.parse(groups.since ?? '') };
 }
 
 /** Whether the service says that what was asked for by its id is not there. */

@@ -4,6 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { openJob } from '../../src/jobs/job.ts';
+import { runBatchJob } from '../../src/jobs/run.ts';
+import { FAST, reviews, service, targetAt, temporaryDirectory } from '../jobs/helpers.ts';
 import { examine, jobTruth, serviceTruth, violations } from './evidence.ts';
 import { table } from './material.ts';
 import { EmulatorProcess, millrace } from './processes.ts';
@@ -11,6 +15,9 @@ import { EmulatorProcess, millrace } from './processes.ts';
 // Debian's package faketime: `apt-get install faketime`. The simulation sets clocks everywhere.
 const [LIBRARY] = globSync('/usr/lib{,64}/{,*/}faketime/libfaketimeMT.so.1');
 
+const DAY_MS = 24 * 60 * 60 * 1000;
+/** Two looks at two files. */
+const MISSES = 4;
 const RECORDS = 60;
 const EXIT_ROWS = 2; // one record is ragged, and rejected
 const JUMPS = ['+26h', '-3h', '-26h', '+10m', '+400d', '+0'];
@@ -61,4 +68,24 @@ it.skipIf(LIBRARY === undefined)('goes on while its clock is set back and forth'
   expect(findings.duplicates).toBe(0);
   const rows = (await readFile(join(directory, 'out.ndjson'), 'utf8')).trim().split('\n');
   expect(rows).toHaveLength(RECORDS);
+});
+
+it('gives up nothing because the clock was set ahead', async () => {
+  const missing = { on: 'files.content', do: 'answer', status: 404, count: MISSES } as const;
+  const local = await service({ faults: { rules: [missing] } });
+  // A day further with each time that the answers are not there.
+  const misses = () => local.accessLog().filter(({ status }) => status === 404).length;
+  const clock = { now: () => Date.now() + misses() * DAY_MS, sleep: systemClock.sleep };
+  const job = await openJob(join(await temporaryDirectory(), 'ahead.job'), { clock });
+  const status = await runBatchJob({
+    ...FAST,
+    job,
+    source: reviews(10),
+    request: { kind: 'prompt', model: 'm', prompt: 'Label: {{text}}' },
+    baseModel: 'gpt-4o',
+    service: targetAt(local),
+  });
+  expect(misses()).toBe(MISSES);
+  expect(status).toMatchObject({ state: 'finished', ok: 10, attempts: 1, batches: 1 });
+  await job.close();
 });

@@ -7,7 +7,7 @@ import type { Transaction } from '../../core/store.ts';
 import { backOff, recoverLimit } from '../attempts.ts';
 import { type Context, jobRow, log, type Step, targetNamed, targetsOf } from '../context.ts';
 import { batchesSince, CLOCK_SKEW_MS, ownerOf } from '../listing.ts';
-import { isGone, isPatienceOver, missed, missingSince } from '../missing.ts';
+import { isGone, isMissing, isPatienceOver, missed } from '../missing.ts';
 
 /** After this many polls without a new batch, polls are half as frequent. */
 const YOUNG_POLLS = 30;
@@ -163,7 +163,7 @@ async function observe(
   if (!IN_SERVICE.includes(shard.state)) return;
   if (!TERMINAL_STATUSES.has(batch.status)) {
     const state = progressOf(batch);
-    const found = missingSince(shard, 'batch_not_found') !== null;
+    const found = isMissing(shard, 'batch_not_found');
     if (state !== shard.state || found) {
       await tx.moveShard(shard.name, shard.version, { state, ...(found ? { note: null } : {}) });
     }
