@@ -1,3 +1,5 @@
+import { corruptShard } from '../shards/format.ts';
+import { shardPaths } from '../shards/paths.ts';
 import type { IdTable } from './id-table.ts';
 import { decodeString } from './json-bytes.ts';
 import type { OrdinalRange } from './ordinal-ids.ts';
@@ -30,6 +32,7 @@ export async function readIds(directory: string, name: string, table: IdTable): 
   let ends = new Uint32Array(FIRST_ROWS);
   const text = new RowBlock();
   let rows = 0;
+  const { requests: path } = shardPaths(directory, name);
   await forRequests(directory, name, ({ request, idStart, idEnd, idEscaped }) => {
     if (rows === numbers.length) {
       const [fewer, shorter] = [numbers, ends];
@@ -40,7 +43,7 @@ export async function readIds(directory: string, name: string, table: IdTable): 
     }
     text.bytes(request.buffer, idStart, idEnd);
     numbers[rows] = idEscaped
-      ? numberOfText(table, decodeString(request.buffer, idStart, idEnd))
+      ? numberOfText(table, decoded(request.buffer, idStart, idEnd, path, rows + 1))
       : table.find(request.buffer, idStart, idEnd);
     ends[rows++] = text.length;
   });
@@ -51,6 +54,14 @@ export async function readIds(directory: string, name: string, table: IdTable): 
     idEnds: ends.subarray(0, rows),
     numberOf: (row) => numbers[row]!,
   };
+}
+
+function decoded(bytes: Buffer, start: number, end: number, path: string, line: number): string {
+  try {
+    return decodeString(bytes, start, end);
+  } catch {
+    throw corruptShard(path, line, 'the custom_id is no JSON');
+  }
 }
 
 function numberOfText(table: IdTable, text: string): number {

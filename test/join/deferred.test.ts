@@ -127,7 +127,8 @@ describe('rows that are put together when they are read', () => {
         const files = job.files();
         const summary = await job.join(answers);
         expect(await job.join(answers, { ordinals })).toEqual(summary);
-        expect(job.text(RESULTS) === plain || plain === '').toBe(true);
+        // Without a final row there is no file.
+        expect(plain === '' || job.text(RESULTS) === plain).toBe(true);
         expect(await job.join(answers, { ordinals, deferFrom: 0 })).toEqual(summary);
         expect(await rendered(job, NAME, false)).toBe(plain);
         expect(Object.keys(job.files())).toEqual(Object.keys(files));
