@@ -1,3 +1,4 @@
+import { giveBuffer, takeBuffer } from '../streams/spare-buffers.ts';
 import type { AnswerReader } from './answer-reader.ts';
 import type { RowIndex } from './row-index.ts';
 
@@ -67,7 +68,7 @@ export class AnswerWindow {
       used += length;
     }
     this.#to = to;
-    const scan = Buffer.allocUnsafeSlow(SCAN_BYTES);
+    const scan = takeBuffer(SCAN_BYTES);
     let scanStart = 0;
     let scanEnd = 0;
     for (const row of this.#order) {
@@ -85,6 +86,7 @@ export class AnswerWindow {
       }
       scan.copy(room, places[row]!, start - scanStart, start - scanStart + length);
     }
+    giveBuffer(scan);
   }
 }
 

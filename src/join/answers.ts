@@ -1,4 +1,5 @@
 import type { Usage } from '../core/job.ts';
+import { giveBuffer, takeRoughly } from '../streams/spare-buffers.ts';
 import { AnswerLine } from './answer-line.ts';
 import type { AnswerReader } from './answer-reader.ts';
 import { skipBlanks } from './json-bytes.ts';
@@ -11,6 +12,9 @@ const LEAST_FIRST_ENTRIES = 1024;
 /** The length of a short answer: a small file takes small tables. */
 const SHORT_ANSWER_BYTES = 256;
 const NEWLINE = 0x0a;
+
+/** Of the tables, for each number. */
+const ENTRY_BYTES = 21;
 
 const FAILED = 1;
 const OK = 2;
@@ -48,6 +52,8 @@ export class AnswerIndex {
 
   readonly #ids: AnswerIds;
   readonly #line = new AnswerLine();
+  /** What the tables begin in; they leave it when they grow. */
+  readonly #room: Buffer;
   #capacity: number;
   /** 0 without an answer, else FAILED or OK. */
   #found: Uint8Array;
@@ -58,15 +64,17 @@ export class AnswerIndex {
   #responseLength: Uint32Array;
 
   private constructor(reader: AnswerReader, ids: AnswerIds) {
-    const capacity = Math.max(ids.size, likelyAnswers(reader.bytes));
+    const capacity = ids.size > 0 ? ids.size : likelyAnswers(reader.bytes);
     this.reader = reader;
     this.#ids = ids;
     this.#capacity = capacity;
-    this.#found = new Uint8Array(capacity);
-    this.#start = new Float64Array(capacity);
-    this.#length = new Uint32Array(capacity);
-    this.#responseStart = new Uint32Array(capacity);
-    this.#responseLength = new Uint32Array(capacity);
+    this.#room = takeRoughly(capacity * ENTRY_BYTES);
+    const { buffer } = this.#room;
+    this.#start = new Float64Array(buffer, 0, capacity);
+    this.#length = new Uint32Array(buffer, 8 * capacity, capacity);
+    this.#responseStart = new Uint32Array(buffer, 12 * capacity, capacity);
+    this.#responseLength = new Uint32Array(buffer, 16 * capacity, capacity);
+    this.#found = new Uint8Array(buffer, 20 * capacity, capacity).fill(0);
   }
 
   /** Reads both files once. */
@@ -112,6 +120,11 @@ export class AnswerIndex {
     let count = 0;
     for (let entry = 0; entry < this.#ids.size; entry++) if (this.#found[entry] !== 0) count++;
     return count;
+  }
+
+  /** Gives its memory back; not to be asked any more. */
+  end(): void {
+    giveBuffer(this.#room);
   }
 
   async #addFile(path: string, before: number, blockBytes: number | undefined): Promise<void> {

@@ -14,6 +14,8 @@ import { OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
 import { LineFeed, NO_LINE, ShardRow } from './shard-rows.ts';
 
 const BLOCK_BYTES = 1024 * 1024; // 1 MiB
+/** A block is full with its last row; a longer one makes it grow. */
+const MOST_USUAL_ROW_BYTES = 256 * 1024; // 256 KiB
 
 /** Whole rows, and what is known of their ordinals without looking at them. */
 export interface RowsBlock extends LineBlock {
@@ -37,11 +39,11 @@ export async function* deferredRows(
   const room = takeRoom();
   const records = lineBlocks(recordsPath, { reuse: true });
   const written = new WrittenRows(path);
+  const block = new RowBlock(BLOCK_BYTES + MOST_USUAL_ROW_BYTES);
   try {
     const window = new AnswerWindow(answers, index, room);
     await written.advance();
     const ids = new RowIds(index);
-    const block = new RowBlock();
     const feed = new LineFeed();
     const row = new ShardRow(NO_LINE, feed);
     const firstTry = { batch: head.batch, code: 'ok', at: head.at };
@@ -96,6 +98,8 @@ export async function* deferredRows(
     if (written.ordinal !== -1) throw damaged(path, undefined, 'it has rows of another shard');
   } finally {
     giveRoom(room);
+    block.end();
+    index.end();
     await records.return();
     await written.close();
     await answers.close();

@@ -1,6 +1,7 @@
 import type { Usage } from '../core/job.ts';
 import type { RowError } from '../core/record.ts';
 import type { RowAttempt } from '../core/result.ts';
+import { takeRoughly } from '../streams/spare-buffers.ts';
 import { type AnswerFiles, AnswerReader } from './answer-reader.ts';
 import { AnswerIndex, likelyAnswers } from './answers.ts';
 import { IdTable } from './id-table.ts';
@@ -8,7 +9,7 @@ import { OrdinalIds, type OrdinalRange } from './ordinal-ids.ts';
 import { judgeAnswer, MISSING } from './outcome.ts';
 import { joinPaths } from './paths.ts';
 import { commitFiles, type FinishedFile, RowFile } from './row-file.ts';
-import { RowIndex } from './row-index.ts';
+import { ROW_BYTES, RowIndex } from './row-index.ts';
 import { FAILED_AND_RECORD, OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
 import { idsOfOrdinals, readIds, type ShardIds } from './shard-ids.ts';
 import { checkRecordsEnd, type ShardRow } from './shard-rows.ts';
@@ -90,17 +91,13 @@ export interface JoinSummary {
 export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
   const { directory, name, ordinals } = options;
   const reader = await AnswerReader.open(options.answers);
+  let index: AnswerIndex | null = null;
   try {
-    let index: AnswerIndex;
-    let ids: ShardIds;
-    if (ordinals !== undefined) {
-      index = await AnswerIndex.read(reader, new OrdinalIds(ordinals));
-      ids = idsOfOrdinals(ordinals);
-    } else {
-      const table = new IdTable(likelyAnswers(reader.bytes));
-      index = await AnswerIndex.read(reader, table);
-      ids = await readIds(directory, name, table);
-    }
+    const table =
+      ordinals === undefined ? new IdTable(likelyAnswers(reader.bytes)) : new OrdinalIds(ordinals);
+    index = await AnswerIndex.read(reader, table);
+    const ids =
+      table instanceof IdTable ? await readIds(directory, name, table) : idsOfOrdinals(table.range);
     const recordBytes = await checkRecordsEnd(directory, name, ids.rows);
     const join = new ShardJoin(options, index, ids, recordBytes);
     try {
@@ -112,6 +109,7 @@ export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
       await join.discard();
     }
   } finally {
+    index?.end();
     await reader.close();
   }
 }
@@ -182,6 +180,7 @@ class ShardJoin {
     const rowsAside = [this.#leftover, this.#failed].map((pair) => pair.finish());
     const files = [...(await Promise.all(rowsAside)).flat(), await this.#results.finish()];
     const file = deferred === 0 ? null : await index.write(this.#indexPath);
+    index.end();
     await commitFiles([...files, { path: this.#indexPath, file }]);
     const { rows } = this.#ids;
     return {
@@ -211,8 +210,9 @@ class ShardJoin {
     const index = this.#index;
     const { rows, prefix, idEnds, ids } = this.#ids;
     const { batch, at } = this.#options;
-    const starts = new Float64Array(rows);
-    const lengths = new Uint32Array(rows);
+    const room = takeRoughly(rows * ROW_BYTES);
+    const starts = new Float64Array(room.buffer, 0, rows).fill(0);
+    const lengths = new Uint32Array(room.buffer, 8 * rows, rows).fill(0);
     let deferred = 0;
     for (let row = 0; this.#defers && row < rows; row++) {
       const entry = this.#ids.numberOf(row);
@@ -224,7 +224,7 @@ class ShardJoin {
     const { outputBytes, errorBytes } = index.reader;
     const files = { recordBytes: this.#recordBytes, outputBytes, errorBytes };
     const head = { version: 1, rows, deferred, batch, at, prefix, ...files } as const;
-    return new RowIndex(head, starts, lengths, idEnds, ids);
+    return new RowIndex(head, starts, lengths, idEnds, ids, room);
   }
 
   #countKnown(): number {

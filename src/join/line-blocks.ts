@@ -1,5 +1,6 @@
 import { errorCode } from '../core/errors.ts';
 import { openPrivate } from '../streams/files.ts';
+import { giveBuffer, takeBuffer } from '../streams/spare-buffers.ts';
 
 const NEWLINE = 0x0a;
 const BLOCK_BYTES = 256 * 1024; // 256 KiB
@@ -37,11 +38,11 @@ export async function* lineBlocks(
 ): AsyncGenerator<LineBlock, void, undefined> {
   const handle = await openPrivate(path, 'r');
   let ahead: Promise<number | Error> | null = null;
+  const spare: Buffer[] = [];
   try {
     const { size } = await handle.stat();
     const blockBytes = Math.min(options.blockBytes ?? BLOCK_BYTES, size + 1);
-    const spare: Buffer[] = [];
-    const take = () => spare.pop() ?? Buffer.allocUnsafeSlow(RESERVE_BYTES + blockBytes);
+    const take = () => spare.pop() ?? takeBuffer(RESERVE_BYTES + blockBytes);
     const read = (into: Buffer, position: number) =>
       // The outcome is a value: a read ahead that fails while nobody waits must not crash the process.
       handle.read(into, RESERVE_BYTES, blockBytes, position).then(
@@ -58,7 +59,10 @@ export async function* lineBlocks(
       const count = await ahead;
       ahead = null;
       if (count instanceof Error) throw count;
-      if (count === 0) break;
+      if (count === 0) {
+        spare.push(next);
+        break;
+      }
       const buffer = next;
       const base = position;
       position += count;
@@ -98,6 +102,8 @@ export async function* lineBlocks(
   } finally {
     await ahead;
     await handle.close();
+    // Without `reuse` only the last one is in here, which nobody saw.
+    for (const buffer of spare) giveBuffer(buffer);
   }
 }
 

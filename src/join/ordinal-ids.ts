@@ -17,12 +17,15 @@ export interface OrdinalRange {
  * numbered behind them.
  */
 export class OrdinalIds implements AnswerIds {
+  readonly range: OrdinalRange;
   readonly #prefix: Buffer;
   readonly #first: number;
   readonly #rows: number;
   readonly #others = new IdTable(FEW_SLOTS);
 
-  constructor({ prefix, first, rows }: OrdinalRange) {
+  constructor(range: OrdinalRange) {
+    const { prefix, first, rows } = range;
+    this.range = range;
     this.#prefix = Buffer.from(prefix);
     this.#first = first;
     this.#rows = rows;

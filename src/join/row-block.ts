@@ -1,3 +1,5 @@
+import { giveBuffer, takeBuffer, takeRoughly } from '../streams/spare-buffers.ts';
+
 const BLOCK_BYTES = 256 * 1024; // 256 KiB
 const KEEP_BYTES = 4 * 1024 * 1024; // 4 MiB
 
@@ -6,6 +8,16 @@ export class RowBlock {
   /** Allocated with the first byte: most files of a join stay empty. */
   buffer: Buffer = Buffer.alloc(0);
   length = 0;
+
+  constructor(bytes = 0) {
+    if (bytes > 0) this.buffer = takeBuffer(bytes);
+  }
+
+  /** Gives its memory back: what was taken is not valid any more. */
+  end(): void {
+    giveBuffer(this.buffer);
+    this.buffer = Buffer.alloc(0);
+  }
 
   /** Whether there is enough for one write. */
   get full(): boolean {
@@ -16,8 +28,9 @@ export class RowBlock {
   reserve(bytes: number): void {
     const needed = this.length + bytes;
     if (needed <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2, BLOCK_BYTES));
+    const larger = takeRoughly(Math.max(needed, BLOCK_BYTES));
     this.buffer.copy(larger, 0, 0, this.length);
+    giveBuffer(this.buffer);
     this.buffer = larger;
   }
 

@@ -31,6 +31,7 @@ export class RowFile {
   /** Takes the last lines; then `commitFiles` does the rest, of several files at once. */
   async finish(): Promise<FinishedFile> {
     if (this.block.length > 0) await this.#write();
+    this.block.end();
     return { path: this.path, file: this.#file };
   }
 

@@ -1,8 +1,11 @@
 import type { FileHandle } from 'node:fs/promises';
 import { errorCode } from '../core/errors.ts';
 import { AtomicFile, openPrivate } from '../streams/files.ts';
+import { giveBuffer, takeRoughly } from '../streams/spare-buffers.ts';
 import { damaged } from './damaged.ts';
 
+/** Of a place and a length. */
+export const ROW_BYTES = 12;
 const ALIGNMENT = 8;
 const MOST_HEAD_BYTES = 4096;
 const NEWLINE = 0x0a;
@@ -42,19 +45,28 @@ export class RowIndex {
   readonly lengths: Uint32Array;
   readonly idEnds: Uint32Array;
   readonly ids: Buffer;
+  readonly #room: Buffer | null;
 
+  /** `room` is what the numbers lie in, if they lie in a buffer that is used again. */
   constructor(
     head: RowIndexHead,
     starts: Float64Array,
     lengths: Uint32Array,
     idEnds: Uint32Array,
     ids: Buffer,
+    room: Buffer | null = null,
   ) {
+    this.#room = room;
     this.head = head;
     this.starts = starts;
     this.lengths = lengths;
     this.idEnds = idEnds;
     this.ids = ids;
+  }
+
+  /** Gives its memory back; not to be looked at any more. */
+  end(): void {
+    if (this.#room !== null) giveBuffer(this.#room);
   }
 
   /** Puts the index into a file, which is then to be committed. */
@@ -86,6 +98,7 @@ export class RowIndex {
     if (bytes === null) return null;
     const head = headOf(bytes, path);
     const { rows, prefix } = head;
+    const room = Buffer.from(bytes.buffer);
     let at = bytes.indexOf(NEWLINE) + 1;
     const take = (size: number): [ArrayBuffer, number, number] => {
       const from = at;
@@ -95,11 +108,11 @@ export class RowIndex {
     };
     const starts = new Float64Array(...take(Float64Array.BYTES_PER_ELEMENT));
     const lengths = new Uint32Array(...take(Uint32Array.BYTES_PER_ELEMENT));
-    if (prefix !== null) return new RowIndex(head, starts, lengths, NO_ENDS, NO_IDS);
+    if (prefix !== null) return new RowIndex(head, starts, lengths, NO_ENDS, NO_IDS, room);
     const idEnds = new Uint32Array(...take(Uint32Array.BYTES_PER_ELEMENT));
     const ids = bytes.subarray(at);
     if ((idEnds.at(-1) ?? 0) !== ids.length) throw damaged(path, undefined, 'it is cut');
-    return new RowIndex(head, starts, lengths, idEnds, ids);
+    return new RowIndex(head, starts, lengths, idEnds, ids, room);
   }
 
   /** Only the head of the file, or null when there is none. */
@@ -126,7 +139,8 @@ async function readWhole(path: string, most = Number.POSITIVE_INFINITY): Promise
     throw error;
   }
   try {
-    const bytes = Buffer.allocUnsafeSlow(Math.min((await handle.stat()).size, most));
+    const length = Math.min((await handle.stat()).size, most);
+    const bytes = takeRoughly(length).subarray(0, length);
     for (let done = 0; done < bytes.length; ) {
       const { bytesRead } = await handle.read(bytes, done, bytes.length - done, done);
       if (bytesRead === 0) throw damaged(path, undefined, 'it is cut');

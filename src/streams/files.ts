@@ -4,6 +4,7 @@ import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from '
 import { basename, dirname, join } from 'node:path';
 import { errorCode, MillraceError } from '../core/errors.ts';
 import { failpoint } from '../core/failpoints.ts';
+import { giveBuffer, takeBuffer } from './spare-buffers.ts';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
@@ -13,6 +14,7 @@ const BLOCK_BYTES = 1024 * 1024; // 1 MiB
 /** After so much the disk begins to write, so that the sync at the end has little left to wait for. */
 const SYNC_EVERY_BYTES = 64 * 1024 * 1024; // 64 MiB
 const MAX_UTF8_BYTES_PER_UNIT = 3;
+const NO_BLOCK: Buffer = Buffer.alloc(0);
 const TEMPORARY_NAME = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
 /**
@@ -134,9 +136,16 @@ export class AtomicFile {
       failpoint('file.sync');
       await this.#handle.sync();
       await this.#handle.close();
+      this.#giveBlocks();
     } catch (error) {
       throw writeError(error, this.path);
     }
+  }
+
+  #giveBlocks(): void {
+    for (const block of [this.#block, this.#spare]) if (block !== null) giveBuffer(block);
+    this.#block = NO_BLOCK;
+    this.#spare = null;
   }
 
   async #appear(): Promise<void> {
@@ -171,7 +180,7 @@ export class AtomicFile {
     const full = this.#block.subarray(0, this.#used);
     await this.#inFlight;
     if (this.#failure !== null) throw this.#failure;
-    const next = this.#spare ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    const next = this.#spare ?? takeBuffer(BLOCK_BYTES);
     this.#spare = this.#block.length === BLOCK_BYTES ? this.#block : null;
     this.#block = next;
     this.#used = 0;
