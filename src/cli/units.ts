@@ -32,10 +32,7 @@ export function durationMs(text: string, flag: string): number {
 export function instant(text: string, flag: string, now = Date.now()): number {
   const at = /^\d{4}-\d{2}/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
   if (Number.isFinite(at)) return at;
-  if (/^\d{4}-/.test(text.trim())) {
-    throw new UsageError(`${flag} "${text}" is not a time: write it as 2026-11-22T10:00Z or 24h`);
-  }
-  return now - durationMs(text, flag);
+  return now - quantity(text, flag, DURATION_MS, 'a time', '2026-11-22T10:00Z, 90m or 24h');
 }
 
 /** `200MB`, `1GiB`, `65536` in bytes. */

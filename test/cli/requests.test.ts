@@ -55,6 +55,15 @@ describe('chat with images', () => {
     expect(tokens.actual).toBe(tokens.estimated);
   });
 
+  test('prepare says where the reasons of the rejected ones stand', async () => {
+    const path = folderWith(files);
+    const args = ['prepare', path('shops.csv'), '--model', 'gpt-4o', ...flags];
+    const { code, stderr } = await millrace([...args, '--job', path('s.job')]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('1 rejected');
+    expect(stderr).toContain(path('s.job/rejected.ndjson'));
+  });
+
   test('are prepared one at a time, whatever their size', async () => {
     const path = folderWith({
       'many.csv': `photo\n${'big.png\n'.repeat(150)}`,
@@ -191,6 +200,14 @@ test('embeddings: vectors as arrays, with their dimensions', async () => {
   expect(second).toMatchObject({ text: 'two', dimensions: 8, status: 'ok' });
   expect(second?.content).toHaveLength(8);
   expect(second?.content).toContainEqual(expect.any(Number));
+  const price = async (...more: string[]) =>
+    (await millrace(['estimate', path('e.csv'), '--prompt', '{{text}}', ...more])).stdout;
+  expect(await price('--model', 'gpt-4o')).toContain('the output comes on top');
+  const embedded = await price(
+    ...['--model', 'text-embedding-3-small', '--endpoint', '/embeddings'],
+  );
+  expect(embedded).toContain('USD for the input');
+  expect(embedded).not.toContain('output');
 });
 
 test('validate holds a file to the limits of its service', async () => {

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { count, durationMs, factor, money, oneOf, sizeBytes } from '../../src/cli/units.ts';
+import {
+  count,
+  durationMs,
+  factor,
+  instant,
+  money,
+  oneOf,
+  sizeBytes,
+} from '../../src/cli/units.ts';
 import { UsageError } from '../../src/core/errors.ts';
 
 describe('durations', () => {
@@ -21,6 +29,19 @@ describe('durations', () => {
   test('the error names the flag, the text, and how it is written', () => {
     expect(() => durationMs('soon', '--poll-interval')).toThrow(
       '--poll-interval "soon" is not a duration: write it as 250ms, 90s, 15m, 24h or 7d',
+    );
+  });
+});
+
+describe('times', () => {
+  test('are so long ago, or a date', () => {
+    expect(instant('90m', '--since', 6_000_000)).toBe(600_000);
+    expect(instant('2026-11-22T10:00Z', '--since')).toBe(Date.UTC(2026, 10, 22, 10));
+  });
+
+  test.each(['yesterday', '2026-99-99', ''])('"%s" is told both ways', (text) => {
+    expect(() => instant(text, '--since')).toThrow(
+      `--since "${text}" is not a time: write it as 2026-11-22T10:00Z, 90m or 24h`,
     );
   });
 });

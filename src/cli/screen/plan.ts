@@ -1,3 +1,4 @@
+import type { Endpoint } from '../../core/request.ts';
 import type { Estimate } from '../../jobs/estimate.ts';
 import type { Job } from '../../jobs/job.ts';
 import type { Plan } from '../../jobs/write-shards.ts';
@@ -14,6 +15,9 @@ export function showPlan(job: Job, plan: Plan): void {
     `${style.colour('bold', job.name)}: prepared; nothing is sent`,
     '',
     ...planLines(plan, style),
+    ...(plan.rejected > 0
+      ? [labelled('rejected', `and why: ${near(job.directory.rejected)}`, style)]
+      : []),
     '',
     'next',
     `  ${style.colour('cyan', next)}`,
@@ -21,14 +25,19 @@ export function showPlan(job: Job, plan: Plan): void {
   process.stderr.write(`${lines.join('\n')}\n`);
 }
 
-/** Prints on standard output what a job would come to. */
-export function showEstimate(estimate: Estimate, quota: number | null): void {
+/** Prints on standard output what a job would come to. Embeddings have no output to pay for. */
+export function showEstimate(
+  estimate: Estimate,
+  quota: number | null,
+  endpoint: Endpoint | undefined,
+): void {
   const style = styleOf(process.stdout);
   const { baseModel, inputCost, currency, priceDate, waves, hoursAtMost } = estimate;
+  const output = endpoint === '/embeddings' ? '' : '; the output comes on top';
   const price =
     inputCost === null
       ? `unknown: no price for ${baseModel}; name the model with --base-model`
-      : `${money(inputCost, currency)} for the input as ${baseModel} in batch (prices of ${priceDate}); the output comes on top`;
+      : `${money(inputCost, currency)} for the input as ${baseModel} in batch (prices of ${priceDate})${output}`;
   const time =
     quota === null || waves === null
       ? 'up to 24 h a batch; --enqueued-tokens tells how many go at once'

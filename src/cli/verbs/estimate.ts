@@ -75,6 +75,6 @@ async function estimate(sources: readonly string[], flags: EstimateFlags): Promi
     }),
   );
   if (flags.json) process.stdout.write(`${JSON.stringify(made)}\n`);
-  else screen.showEstimate(made, flags.enqueuedTokens ?? null);
+  else screen.showEstimate(made, flags.enqueuedTokens ?? null, flags.endpoint);
   return 0;
 }
