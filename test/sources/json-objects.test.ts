@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JsonObjects } from '../../src/sources/json-objects.ts';
@@ -218,6 +219,17 @@ describe('objectMaker', () => {
       configurable: true,
     });
     expect(Object.getOwnPropertyDescriptors(made)).toEqual(Object.getOwnPropertyDescriptors(plain));
+  });
+
+  it('does without where Node may not make code of strings', () => {
+    const module = new URL('../../src/sources/object-maker.ts', import.meta.url);
+    const code = `import { objectMaker } from ${JSON.stringify(module.href)};
+      try { new Function(''); } catch (error) {
+        console.log(error.name, JSON.stringify(objectMaker(['a', '__proto__'])([1, 2])));
+      }`;
+    const flags = ['--disallow-code-generation-from-strings', '--input-type=module'];
+    const { stdout } = spawnSync(process.execPath, [...flags, '-e', code], { encoding: 'utf8' });
+    expect(stdout).toBe('EvalError {"a":1,"__proto__":2}\n');
   });
 
   it('makes wide objects too', () => {
