@@ -43,6 +43,8 @@ const EXITS_ROWS = 2;
 /** A job that is killed less often, or more often, changes how long the next one is let live. */
 const FEWEST_KILLS = 3;
 const MOST_KILLS = 10;
+/** After so many kills a job is left alone: one that may never live long cannot come to its end. */
+const MOST_KILLS_A_JOB = 30;
 /** A job that needs more runs than this does not come to an end. */
 const MOST_RUNS = 100;
 
@@ -164,8 +166,9 @@ async function disturbed({ home, client, emulator, random, length, options }: Di
     const begun = existsSync(join(home, 'kills.job', 'last-run.json'));
     const again = runs > 0 && begun && random() < 0.8;
     const running = client(again ? 'resume' : 'run', home);
+    const spared = ended.kills >= MOST_KILLS_A_JOB;
     const moment = delay(length * random(), 'kill' as const);
-    const first = await Promise.race([moment, running.ended]);
+    const first = await Promise.race([...(spared ? [] : [moment]), running.ended]);
     if (first === 'kill' && running.child.exitCode === null) {
       const both = options.emulator && random() < 0.4;
       if (both) {
