@@ -91,7 +91,7 @@ export async function withinBudget(
     await pause(
       tx,
       context,
-      `--max-cost is set but the price of ${model} is not known; name a --base-model with a price`,
+      `--max-cost is set but the price of ${model} is not known: begin another job with a --base-model that has one, or run this one again with --models FILE`,
     );
     return 'no';
   }

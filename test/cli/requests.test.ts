@@ -247,3 +247,16 @@ async function flat(path: string): Promise<Record<string, string>[]> {
   const items = await all(parseCsv()(from([readFileSync(path)])));
   return items.map((item) => (item instanceof SourceRecord ? item.record : {}));
 }
+
+test('--max-cost without a price stops before anything is sent, and says what helps', async () => {
+  const path = folderWith({ 'r.csv': 'text\none\n' });
+  const args = ['run', path('r.csv'), '--service', 'local', '--model', 'mine', '--prompt', 'x'];
+  const run = (name: string, ...more: string[]) =>
+    millrace([...args, '--max-cost', '1', '--job', path(name), '--out', path('o.csv'), ...more]);
+  const stopped = await run('a.job');
+  expect(stopped.code).toBe(1);
+  expect(stopped.stderr).toContain('begin another job with a --base-model that has one');
+  const status = await millrace(['status', '--job', path('a.job'), '--json']);
+  expect(JSON.parse(status.stdout)).toMatchObject({ state: 'paused', batches: 0 });
+  expect(await run('b.job', '--base-model', 'gpt-4o')).toMatchObject({ code: 0 });
+});
