@@ -1,4 +1,4 @@
-import { giveBuffer, takeBuffer } from '../streams/spare-buffers.ts';
+import { giveBuffer, takeBuffer, takeRoughly } from '../streams/spare-buffers.ts';
 import type { AnswerReader } from './answer-reader.ts';
 import type { RowIndex } from './row-index.ts';
 
@@ -25,6 +25,8 @@ export class AnswerWindow {
   #places: Uint32Array | null = null;
   /** The rows in the order of their answers. */
   #order: Uint32Array | null = null;
+  /** What the two tables lie in. */
+  #tables: readonly Buffer[] = [];
 
   constructor(answers: AnswerReader, { starts, lengths }: RowIndex, room: Buffer) {
     this.#answers = answers;
@@ -53,12 +55,21 @@ export class AnswerWindow {
     this.#room.copy(into, at, from, from + length);
   }
 
+  /** Gives its memory back; not to be asked any more. */
+  end(): void {
+    for (const table of this.#tables) giveBuffer(table);
+  }
+
   /** Picks the responses of the rows from `first` on, as many as there is room for. */
   #fill(first: number): void {
     const [starts, lengths, room] = [this.#starts, this.#lengths, this.#room];
-    this.#order ??= orderOf(starts, lengths);
-    this.#places ??= new Uint32Array(lengths.length);
-    const places = this.#places;
+    if (this.#order === null) {
+      const size = lengths.length * Uint32Array.BYTES_PER_ELEMENT;
+      this.#tables = [takeRoughly(size), takeRoughly(size)];
+      this.#order = orderOf(starts, lengths, this.#tables[0]!);
+      this.#places = new Uint32Array(this.#tables[1]!.buffer, 0, lengths.length);
+    }
+    const places = this.#places!;
     let to = first;
     for (let used = 0; to < lengths.length; to++) {
       const length = lengths[to]!;
@@ -90,18 +101,20 @@ export class AnswerWindow {
   }
 }
 
-/** The rows that have an answer, by where it lies. */
-function orderOf(starts: Float64Array, lengths: Uint32Array): Uint32Array {
+/** The rows that have an answer, by where it lies, put into `into`. */
+function orderOf(starts: Float64Array, lengths: Uint32Array, into: Buffer): Uint32Array {
   // One number holds both, since a sort with a function of ours is much slower: places are below
   // 2^36 with rows below 2^17, which the limits of the service are far from.
   const rows = lengths.length;
-  const keys = new Float64Array(rows);
+  const room = takeRoughly(rows * Float64Array.BYTES_PER_ELEMENT);
+  const keys = new Float64Array(room.buffer, 0, rows);
   let count = 0;
   for (let row = 0; row < rows; row++) {
     if (lengths[row]! > 0) keys[count++] = starts[row]! * rows + row;
   }
-  const order = new Uint32Array(count);
+  const order = new Uint32Array(into.buffer, 0, count);
   const sorted = keys.subarray(0, count).sort();
   for (let n = 0; n < count; n++) order[n] = sorted[n]! % rows;
+  giveBuffer(room);
   return order;
 }

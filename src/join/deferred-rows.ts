@@ -40,8 +40,9 @@ export async function* deferredRows(
   const records = lineBlocks(recordsPath, { reuse: true });
   const written = new WrittenRows(path);
   const block = new RowBlock(BLOCK_BYTES + MOST_USUAL_ROW_BYTES);
+  let window: AnswerWindow | null = null;
   try {
-    const window = new AnswerWindow(answers, index, room);
+    window = new AnswerWindow(answers, index, room);
     await written.advance();
     const ids = new RowIds(index);
     const feed = new LineFeed();
@@ -99,6 +100,7 @@ export async function* deferredRows(
   } finally {
     giveRoom(room);
     block.end();
+    window?.end();
     index.end();
     await records.return();
     await written.close();
