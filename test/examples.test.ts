@@ -13,6 +13,7 @@ const ENDINGS: Readonly<Record<string, RegExp>> = {
   'pipeline.ts': /^2350 of 2350 rows are ok: (?<out>.*labels\.csv)$/m,
   'run-batch-job.ts': /input tokens in 5 batches: (?<out>.*labels\.ndjson\.gz)$/m,
   'structured.ts': /^3 of 3 mails became a ticket$/m,
+  'targets.ts': /^2350 of 2350 rows are ok, in .*\neast: \d+ batches\nwest: [1-9]\d* batches$/m,
   'transform.ts': /^2350 of 2350 rows are ok$/m,
 };
 

@@ -50,7 +50,8 @@ function content(cutAfter: number[] = [], ranges = true): Handler {
 
 describe('download', () => {
   test('from the start, from an offset, and whole when ranges are not honoured', async () => {
-    await using server = await faultServer(content(), content(), content([], false));
+    await using server = await faultServer(content());
+    await using plain = await faultServer(content([], false));
     const service = connect(server.origin);
     const whole = await service.downloadFile('f', 0);
     expect(whole).toMatchObject({ offset: 0, length: CONTENT.length });
@@ -58,7 +59,7 @@ describe('download', () => {
     const rest = await service.downloadFile('f', 400_000);
     expect(rest).toMatchObject({ offset: 400_000, length: 600_000 });
     expect(Buffer.concat(await collect(rest.body)).equals(CONTENT.subarray(400_000))).toBe(true);
-    const again = await service.downloadFile('f', 400_000);
+    const again = await connect(plain.origin).downloadFile('f', 400_000);
     expect(again).toMatchObject({ offset: 0, length: CONTENT.length });
     expect(Buffer.concat(await collect(again.body)).equals(CONTENT)).toBe(true);
   });
