@@ -173,11 +173,9 @@ describe('a sample', () => {
     await job.close();
     expect(end).toMatchObject({ state: 'finished', ok: 59, failed: 1, batches: 3 });
     // 20, then 25 and 15: nothing of the sample again.
-    expect(made().map((one) => one.millrace_shard)).toEqual([
-      'p0000-0000',
-      'p0000-0001',
-      'p0000-0002',
-    ]);
+    const [sample, ...rest] = made().map((one) => one.millrace_shard);
+    expect(sample).toBe('p0000-0000');
+    expect(rest.toSorted()).toEqual(['p0000-0001', 'p0000-0002']);
     expect(end.tokens.actual).toBe(5900);
     expect(end.sample?.state).toBe('over');
   });
