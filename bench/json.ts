@@ -56,6 +56,7 @@ await ask({
     },
     {
       name: 'JSON.parse of the whole file',
+      upTo: 500e6, // a string holds 2^29 characters
       async run({ path }) {
         const all = JSON.parse(await readFile(path, 'utf8')) as BenchRecord[];
         const sum = new RecordSum();

@@ -23,6 +23,8 @@ export interface Contender {
   readonly differs?: string;
   /** Slow ones run once. */
   readonly once?: boolean;
+  /** The bytes of the largest input that it can take; left out beyond. */
+  readonly upTo?: number;
   readonly run?: (input: Input) => Promise<Answer> | Answer;
 }
 
@@ -83,7 +85,10 @@ export async function ask(question: Question): Promise<void> {
   built();
   const only = rest.length > 0 ? new Set(rest) : null;
   const input = await question.input(first);
-  const contenders = question.contenders.filter(({ name }) => only === null || only.has(name));
+  const contenders = question.contenders.filter(
+    ({ name, upTo = Number.POSITIVE_INFINITY }) =>
+      (only === null || only.has(name)) && input.bytes <= upTo,
+  );
   const outcomes = measure(question, contenders, input);
   const result = {
     name: question.name,

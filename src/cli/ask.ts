@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import { UsageError } from '../core/errors.ts';
 
 /**
@@ -14,6 +13,8 @@ export async function agreed(
   if (!process.stdin.isTTY) {
     throw new UsageError(`${refusal} and cannot ask here: add --yes if you mean it`);
   }
+  // Taken only here: every command would pay for it at its start.
+  const { createInterface } = await import('node:readline/promises');
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
