@@ -22,7 +22,10 @@ export async function interruptible<R>(work: (signal: AbortSignal) => Promise<R>
     controller.signal.throwIfAborted();
     throw error;
   } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
+    // Once interrupted, a further one still says 130 while the process takes its leave.
+    if (!controller.signal.aborted) {
+      process.off('SIGINT', stop);
+      process.off('SIGTERM', stop);
+    }
   }
 }
