@@ -2,19 +2,12 @@
 // compiler does not carry over, and makes the bin executable.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, globSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setup as compileKernels } from './kernels.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 rmSync('dist', { recursive: true, force: true });
-for (const config of globSync('src/**/kernel/asconfig.json')) {
-  // Beside the kernel's folder, in `data`, where the sources as well as dist find it.
-  const folder = dirname(config);
-  const out = join(folder, '..', 'data', 'kernel.wasm');
-  execFileSync('asc', [join(folder, 'index.ts'), '--config', config, '--outFile', out], {
-    stdio: 'inherit',
-  });
-}
+compileKernels();
 execFileSync('tsc', ['-p', 'tsconfig.json'], { stdio: 'inherit' });
 for (const file of globSync('src/**/data/**/*.*')) {
   if (!file.endsWith('.ts')) cpSync(file, file.replace(/^src/, 'dist'));

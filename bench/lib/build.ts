@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, globSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setup as compileKernels } from '../../scripts/kernels.mjs';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const BUILD = join(import.meta.dirname, '..', 'build');
@@ -18,6 +19,7 @@ export async function compiled<Module>(path: string): Promise<Module> {
 /** The folder with the compiled sources; made anew when a source is newer. */
 export function built(): string {
   const dist = join(BUILD, 'dist');
+  compileKernels();
   const sources = globSync('src/**/*.*', { cwd: ROOT }).map((file) => join(ROOT, file));
   const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
   const stamp = join(dist, 'cli', 'bin.js');

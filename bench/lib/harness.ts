@@ -98,7 +98,8 @@ export async function ask(question: Question): Promise<void> {
     outcomes,
   };
   printTable(result);
-  if (only === null) saveResult(question.name, result);
+  const file = first === undefined ? question.name : `${question.name}-${first}`;
+  if (only === null) saveResult(file, result);
 }
 
 /** Keeps a result beside the others. */

@@ -1,0 +1,2 @@
+/** Compiles what is older than its sources. */
+export function setup(): void;
