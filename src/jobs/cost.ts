@@ -70,8 +70,9 @@ function spentOn(request: RequestSpec | null, totals: Totals): number | null {
 
 /**
  * Whether the shard may be sent within `--max-cost`: what the answers so far cost, and what this
- * shard and those under way will. As long as nothing can be said of the output, one shard at a time
- * goes, to learn it: `later`. `no` pauses the job.
+ * shard and those under way may. `later` waits for those under way, to know what they cost in truth;
+ * as long as nothing can be said of the output, one shard at a time goes, to learn it. `no` pauses
+ * the job.
  */
 export async function withinBudget(
   tx: Transaction,
@@ -104,16 +105,13 @@ export async function withinBudget(
     shards += 1;
   }
   if (spent + open + next > maxCost) {
-    const sums = [
-      `${money(spent)} spent`,
-      ...(shards > 0 ? [`${money(open)} under way`] : []),
-      `${money(next)} for the next shard`,
-    ];
+    // What is under way may come to less than it could.
+    if (shards > 0) return 'later';
     await pause(
       tx,
       context,
-      `--max-cost ${maxCost} would be passed: ${sums.join(', ')} (output: ${BASIS[output.basis]}); ` +
-        'raise it and resume',
+      `--max-cost ${maxCost} would be passed: ${money(spent)} spent, ${money(next)} for the next shard ` +
+        `(output: ${BASIS[output.basis]}); raise it and resume`,
     );
     return 'no';
   }

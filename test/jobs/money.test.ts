@@ -73,24 +73,41 @@ it('counts the cost of cached and reasoning tokens as the table has it', async (
 /** Of gpt-4o in batch: 1.25 USD a million in, 5 out. */
 const OUT = 5 / 1e6;
 
-it('stops before a submit that could pass --max-cost, by what the requests allow', async () => {
-  const dir = await temporaryDirectory();
-  const emulator = await service({ answer });
-  const options = {
-    ...FAST,
-    job: join(dir, 'bound.job'),
-    source: reviews(40),
-    request: { ...request, parameters: { max_tokens: 1000 } },
-    baseModel: 'gpt-4o',
-    limits: { maxRequests: 10 },
-    service: targetAt(emulator),
-  };
-  // Room for the output of one shard and a bit, not for two.
-  const first = runBatchJob({ ...options, maxCost: 15_000 * OUT });
-  await expect(first).rejects.toThrow(/would be passed: .*under way.*the most that the requests/);
-  const batches = () => emulator.eventLog().filter((e) => e.kind === 'batch' && e.from === null);
-  expect(batches()).toHaveLength(1);
-  expect(await runBatchJob({ ...options, maxCost: 1 })).toMatchObject({ state: 'finished' });
+describe('--max-cost with an output that the requests bound', () => {
+  /** Four shards, and room for the output of one and a bit, not for two. */
+  async function bounded(completionTokens: number) {
+    const dir = await temporaryDirectory();
+    const usage = { ...USAGE, completion_tokens: completionTokens };
+    const emulator = await service({
+      answer: () => ({ status_code: 200, body: { ...answer().body, usage } }),
+    });
+    const options = {
+      ...FAST,
+      job: join(dir, 'bound.job'),
+      source: reviews(40),
+      request: { ...request, parameters: { max_tokens: 1000 } },
+      baseModel: 'gpt-4o',
+      limits: { maxRequests: 10 },
+      service: targetAt(emulator),
+    };
+    const log = () => emulator.eventLog().filter(({ kind }) => kind === 'batch');
+    return { options, log, run: runBatchJob({ ...options, maxCost: 15_000 * OUT }) };
+  }
+
+  it('stops before a submit that could pass it, and goes on when it is raised', async () => {
+    const { options, log, run } = await bounded(1000);
+    await expect(run).rejects.toThrow(/would be passed: .*spent, .*the most that the requests/);
+    expect(log().filter(({ from }) => from === null)).toHaveLength(1);
+    expect(await runBatchJob({ ...options, maxCost: 1 })).toMatchObject({ state: 'finished' });
+  });
+
+  it('waits for what is under way before it stops: answers came to less than they could', async () => {
+    const { log, run } = await bounded(50);
+    expect(await run).toMatchObject({ state: 'finished', ok: 40, pause: null });
+    const moves = log();
+    const secondMade = moves.findIndex(({ from }, at) => from === null && at > 0);
+    expect(moves.slice(0, secondMade).map(({ to }) => to)).toContain('completed');
+  });
 });
 
 it('sends one shard to learn the output when nothing bounds it', async () => {
