@@ -25,7 +25,7 @@ export class LineFile {
   }
 
   static async create(path: string | null, hashed: boolean): Promise<LineFile> {
-    const file = path === null ? null : await AtomicFile.create(path);
+    const file = path === null ? null : await AtomicFile.create(path, { direct: true });
     return new LineFile(file, hashed);
   }
 

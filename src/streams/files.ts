@@ -4,13 +4,13 @@ import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from '
 import { basename, dirname, join } from 'node:path';
 import { errorCode, MillraceError } from '../core/errors.ts';
 import { failpoint } from '../core/failpoints.ts';
-import { giveBuffer, takeBuffer } from './spare-buffers.ts';
+import { DIRECT_BLOCK_BYTES, DirectWriter, giveDirectBlock, takeDirectBlock } from './direct.ts';
 
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 /** A file that is small takes no more; one that fills it goes on in larger ones. */
 const FIRST_BLOCK_BYTES = 64 * 1024; // 64 KiB
-const BLOCK_BYTES = 1024 * 1024; // 1 MiB
+const BLOCK_BYTES = DIRECT_BLOCK_BYTES;
 /** After so much the disk begins to write, so that the sync at the end has little left to wait for. */
 const SYNC_EVERY_BYTES = 64 * 1024 * 1024; // 64 MiB
 const MAX_UTF8_BYTES_PER_UNIT = 3;
@@ -35,6 +35,9 @@ export class AtomicFile {
   #spare: Buffer | null = null;
   #used = 0;
   #inFlight: Promise<void> = Promise.resolve();
+  /** Bytes given to the disk or on their way there. */
+  #position = 0;
+  #direct: DirectWriter | null = null;
   #unsynced = 0;
   #syncing: Promise<void> | null = null;
   #failure: MillraceError | null = null;
@@ -45,14 +48,19 @@ export class AtomicFile {
     this.#failure ??= writeError(error, this.path);
   };
 
-  private constructor(path: string, temporary: string, handle: FileHandle) {
+  private constructor(path: string, temporary: string, handle: FileHandle, direct: boolean) {
     this.path = path;
     this.#temporary = temporary;
     this.#handle = handle;
+    if (direct) this.#direct = new DirectWriter(temporary);
   }
 
-  /** Begins a file that `commit` will put at `path`, replacing what is there; never follows a link. */
-  static async create(path: string): Promise<AtomicFile> {
+  /**
+   * Begins a file that `commit` will put at `path`, replacing what is there; never follows a link.
+   * `direct` is for a large file that is not read again soon: it goes to the disk past the system's
+   * cache where that can be. Default false.
+   */
+  static async create(path: string, { direct = false } = {}): Promise<AtomicFile> {
     const found = await lstat(path).catch((error) => ignoreMissing(error, path));
     if (found?.isSymbolicLink()) throw linkError(path);
     if (found?.isDirectory()) {
@@ -62,7 +70,7 @@ export class AtomicFile {
       dirname(path),
       `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`,
     );
-    return new AtomicFile(path, temporary, await openPrivate(temporary, 'wx'));
+    return new AtomicFile(path, temporary, await openPrivate(temporary, 'wx'), direct);
   }
 
   /**
@@ -118,7 +126,9 @@ export class AtomicFile {
     this.#state = 'discarded';
     await this.#inFlight;
     await this.#syncing;
+    await this.#direct?.close();
     await this.#handle.close();
+    this.#giveBlocks();
     await rm(this.#temporary, { force: true });
   }
 
@@ -132,9 +142,10 @@ export class AtomicFile {
       await this.#inFlight;
       await this.#syncing;
       if (this.#failure !== null) throw this.#failure;
-      await writeFully(this.#handle, this.#block.subarray(0, this.#used));
+      await writeFully(this.#handle, this.#block.subarray(0, this.#used), this.#position);
       failpoint('file.sync');
       await this.#handle.sync();
+      await this.#direct?.close();
       await this.#handle.close();
       this.#giveBlocks();
     } catch (error) {
@@ -143,7 +154,9 @@ export class AtomicFile {
   }
 
   #giveBlocks(): void {
-    for (const block of [this.#block, this.#spare]) if (block !== null) giveBuffer(block);
+    for (const block of [this.#block, this.#spare]) {
+      if (block?.length === BLOCK_BYTES) giveDirectBlock(block);
+    }
     this.#block = NO_BLOCK;
     this.#spare = null;
   }
@@ -180,12 +193,18 @@ export class AtomicFile {
     const full = this.#block.subarray(0, this.#used);
     await this.#inFlight;
     if (this.#failure !== null) throw this.#failure;
-    const next = this.#spare ?? takeBuffer(BLOCK_BYTES);
+    const next = this.#spare ?? takeDirectBlock();
     this.#spare = this.#block.length === BLOCK_BYTES ? this.#block : null;
     this.#block = next;
     this.#used = 0;
-    this.#inFlight = writeFully(this.#handle, full).catch(this.#onFailure);
-    this.#unsynced += full.length;
+    this.#inFlight = this.#put(full, this.#position).catch(this.#onFailure);
+    this.#position += full.length;
+  }
+
+  async #put(block: Buffer, position: number): Promise<void> {
+    if ((await this.#direct?.write(block, position)) === true) return;
+    await writeFully(this.#handle, block, position);
+    this.#unsynced += block.length;
     if (this.#unsynced < SYNC_EVERY_BYTES || this.#syncing !== null) return;
     this.#unsynced = 0;
     this.#syncing = this.#handle
@@ -224,11 +243,19 @@ const OPEN_FLAGS = {
   a: constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND,
 } as const;
 
-/** Writes all of the chunk; a single write may take less than it was given. */
-export async function writeFully(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+/**
+ * Writes all of the chunk, at `position` or where the file is; a single write may take less than it
+ * was given.
+ */
+export async function writeFully(
+  handle: FileHandle,
+  chunk: Uint8Array,
+  position: number | null = null,
+): Promise<void> {
   let done = 0;
   while (done < chunk.length) {
-    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done);
+    const at = position === null ? null : position + done;
+    const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, at);
     done += bytesWritten;
   }
 }
