@@ -61,7 +61,7 @@ function halves(bytes, rank, ranks) {
 }
 
 /**
- * Every token as a path of bytes through cells, as src/tokens/trie.ts reads them: two little-endian
+ * Every token as a path of bytes through cells, as src/tokens/kernel/long.ts reads them: two little-endian
  * i32 a cell, the byte and where its children begin; then the token or -1.
  */
 function packTrie(tokens) {

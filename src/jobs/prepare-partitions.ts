@@ -64,7 +64,7 @@ export async function preparePartitions<T>(
   const workers = workersFor(rows, sources, request, options.workers);
   const { portable } = request;
   const model = count === false ? undefined : (baseModel ?? request.splice?.model);
-  const tables = workers === 0 || model === undefined ? null : modelTables(model, models);
+  const tables = workers === 0 || model === undefined ? null : modelTables(model, models, workers);
   const task = { settings, request: portable, baseModel, descriptions, tables };
   const pool = workers === 0 ? null : new WorkerPool(workers, task);
   const here = new PartitionSealer(settings, sources, request, baseModel);

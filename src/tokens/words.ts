@@ -1,15 +1,13 @@
 import { classOf, LINE_END, LOWER, NUMBER, OTHER, SPACE, UPPER } from './classes.ts';
 
-// What the two encodings' patterns make of ASCII text, as tables for a loop that looks at four bytes
-// at once. A word is `[prefix]?[upper]?[lower]+`; cl100k's letters are all lower ones.
+// What the two encodings' patterns make of ASCII text, as tables for a loop that looks at 16 bytes at
+// once. A word is `[prefix]?[upper]?[lower]+`; cl100k's letters are all lower ones.
 
 export interface WordRules {
-  /** Or-ed to four bytes before they are compared with a-z: 0x20 each makes capitals lower ones. */
-  readonly fold: number;
-  /** By first byte: the high bits of the bytes that need not be lower ones, were the second a capital. */
-  readonly starts: Int32Array;
-  /** By second byte: the high bits that may be taken from `starts`. */
-  readonly seconds: Int32Array;
+  /** By first byte: bits of the bytes that need not be lower ones, were the second a capital. */
+  readonly starts: Uint8Array;
+  /** By second byte: the bits that may be taken from `starts`. */
+  readonly seconds: Uint8Array;
   /** By the byte after a word: 1 where the word may go on. */
   readonly goesOn: Uint8Array;
   /** By the kinds of three bytes, the first in the highest bits: the bytes of the first piece; 0: look closer. */
@@ -30,30 +28,28 @@ kinds[0x20] = BLANK;
 kinds[APOSTROPHE] = UNKNOWN;
 kinds[SLASH] = UNKNOWN;
 
-export const o200kWords = rules(0);
-export const cl100kWords = rules(0x20202020);
-
-function rules(fold: number): WordRules {
-  const starts = new Int32Array(256);
-  const seconds = new Int32Array(256).fill(0xff);
+export function wordRules(encoding: 'o200k_base' | 'cl100k_base'): WordRules {
+  const cased = encoding === 'o200k_base';
+  const starts = new Uint8Array(256);
+  const seconds = new Uint8Array(256).fill(0b01);
   const goesOn = new Uint8Array(256).fill(1, 128);
   // A contraction belongs to the word in o200k, and is a piece of its own in cl100k.
-  if (fold === 0) goesOn[APOSTROPHE] = 1;
+  if (cased) goesOn[APOSTROPHE] = 1;
   // NUL ends a text in its buffer.
   for (let byte = 1; byte < 128; byte++) {
     const kind = classOf(byte);
-    const prefix = (kind === OTHER || kind === SPACE) && (fold === 0 || byte !== APOSTROPHE);
-    if (prefix) starts[byte] = 0x8080;
-    if (fold === 0 && kind === UPPER) {
-      starts[byte] = 0x80;
-      seconds[byte] = 0xffff;
+    const prefix = (kind === OTHER || kind === SPACE) && (cased || byte !== APOSTROPHE);
+    if (prefix) starts[byte] = 0b11;
+    if (cased && kind === UPPER) {
+      starts[byte] = 0b01;
+      seconds[byte] = 0b11;
     }
   }
-  return { fold, starts, seconds, goesOn, shapes: shapes(fold) };
+  return { starts, seconds, goesOn, shapes: shapes(cased) };
 }
 
 /** What three bytes of ASCII tell of the first piece: its length, where no fourth could change it. */
-function shapes(fold: number): Uint8Array {
+function shapes(cased: boolean): Uint8Array {
   const table = new Uint8Array(512);
   const letters = [UPPER, LOWER];
   const white = [BLANK, SPACE];
@@ -77,7 +73,7 @@ function shapes(fold: number): Uint8Array {
   set(1, [NUMBER], [OTHER, ...letters, ...white, LINE_END], any);
   set(2, [NUMBER], [NUMBER], [OTHER, ...letters, ...white, LINE_END]);
   set(3, [NUMBER], [NUMBER], [NUMBER]);
-  if (fold === 0) {
+  if (cased) {
     const notLetter = [OTHER, NUMBER, ...white, LINE_END];
     set(1, [UPPER], notLetter, any);
     set(2, [OTHER, UPPER, ...white], [UPPER], notLetter);

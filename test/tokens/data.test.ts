@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { readMerges } from '../../src/tokens/merges.ts';
-import { CELL_BITS, CELL_MASK, readTrie, USED } from '../../src/tokens/trie.ts';
+import { HALVES, OF_BYTE, PAIRS, TABLES_END, TRIE } from '../../src/tokens/layout.ts';
+import { loadTables } from '../../src/tokens/tables.ts';
+
+// Of a cell's first number: the byte and that there is one, and above them where the children begin.
+const CELL_BITS = 9;
+const CELL_MASK = (1 << CELL_BITS) - 1;
+const USED = 0x100;
 
 // The hashes that OpenAI publishes for its rank files.
 const SHA256 = {
@@ -10,8 +16,17 @@ const SHA256 = {
 };
 
 describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
-  const merges = readMerges(name);
-  const trie = readTrie(name);
+  const numbers = (start: number, end: number) => new Int32Array(buffer, start, (end - start) / 4);
+  const file = (which: string) =>
+    readFileSync(new URL(`../../src/tokens/data/${which}.bin`, import.meta.url));
+  const { buffer } = loadTables(name).memory;
+  const count = file(name).readUInt32LE(0);
+  const merges = {
+    count,
+    ofByte: numbers(OF_BYTE, OF_BYTE + 1024),
+    halves: numbers(HALVES, HALVES + 8 * count),
+  };
+  const trie = numbers(TRIE, TRIE + file(`${name}-trie`).length);
   const tokens: Buffer[] = [];
   merges.ofByte.forEach((rank, byte) => {
     tokens[rank] = Buffer.from([byte]);
@@ -26,6 +41,11 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
   it('spells the rank file that its maker published', () => {
     const lines = tokens.map((bytes, rank) => `${bytes.toString('base64')} ${rank}\n`);
     expect(createHash('sha256').update(lines.join('')).digest('hex')).toBe(SHA256[name]);
+  });
+
+  it('fits in the room of its tables', () => {
+    expect(HALVES + 8 * count).toBeLessThanOrEqual(PAIRS);
+    expect(TRIE + 4 * trie.length).toBeLessThanOrEqual(TABLES_END);
   });
 
   it('has merges of lower ranks only', () => {

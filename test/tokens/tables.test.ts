@@ -1,37 +1,45 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { exactEncoding } from '../../src/tokens/exact.ts';
-import { encodingTables, giveTables } from '../../src/tokens/tables.ts';
+import { MAYBE, MAYBE_LOG, TRIE } from '../../src/tokens/layout.ts';
+import { claimRegion, giveTables, loadTables } from '../../src/tokens/tables.ts';
 
-const arrays = (tables: object): Int32Array[] =>
-  Object.values(tables).flatMap((value: unknown) => {
-    if (value instanceof Int32Array) return [value];
-    return typeof value === 'object' && value !== null ? arrays(value) : [];
-  });
+const text = `Counting by given tables: naïve façades, 12345 -- ${'='.repeat(99)}`;
+const tokens = 18;
+const count = () => exactEncoding('cl100k_base').countText(text);
 
-it('goes to another thread without a copy of any table', () => {
-  const tables = encodingTables('cl100k_base');
-  const there = arrays(structuredClone(tables));
-  expect(there).toHaveLength(7);
-  for (const [i, table] of arrays(tables).entries()) {
-    expect(table.buffer).toBeInstanceOf(SharedArrayBuffer);
-    // A mark that is seen there is in the same memory; the table is put right again.
-    const before = table[0]!;
-    table[0] = ~before;
-    expect(there[i]![0]).toBe(~before);
-    table[0] = before;
-  }
+afterEach(() => giveTables(null));
+
+it('goes to another thread without a copy', () => {
+  const tables = loadTables('cl100k_base');
+  const { buffer } = tables.memory;
+  expect(buffer).toBeInstanceOf(SharedArrayBuffer);
+  const there = structuredClone(tables);
+  const [mine, theirs] = [buffer, there.memory.buffer].map((each) => new Uint8Array(each, TRIE));
+  mine![0] = 77;
+  expect(theirs![0]).toBe(77);
 });
 
-it('counts by the tables that it was given', () => {
-  const tables = encodingTables('cl100k_base');
-  const text = `Counting by given tables: naïve façades, 12345 -- ${'='.repeat(99)}`;
-  const tokens = 18;
-  expect(exactEncoding('cl100k_base').countText(text)).toBe(tokens);
-  const given = structuredClone(tables);
+it('counts by the tables that it was given, one counter to a region', () => {
+  const given = loadTables('cl100k_base', 2);
   giveTables(given);
-  expect(encodingTables('cl100k_base')).toBe(given);
-  expect(exactEncoding('cl100k_base').countText(text)).toBe(tokens);
-  // Without a word's path it is longer.
-  given.pairs.maybe.fill(0);
-  expect(exactEncoding('cl100k_base').countText(text)).toBeGreaterThan(tokens);
+  expect(count()).toBe(tokens);
+  const first = claimRegion('cl100k_base');
+  expect(first.tables).toBe(given);
+  // There is none left for a third, which loads its own.
+  expect(claimRegion('cl100k_base').tables).not.toBe(given);
+  expect(claimRegion('o200k_base').tables.name).toBe('o200k_base');
+  expect(count()).toBe(tokens);
+});
+
+it('gives different counters different regions', () => {
+  giveTables(loadTables('cl100k_base', 3));
+  const starts = [1, 2, 3].map(() => claimRegion('cl100k_base').region.start);
+  expect(new Set(starts).size).toBe(3);
+});
+
+it('counts more without the merges of an encoding', () => {
+  const given = loadTables('cl100k_base');
+  new Uint8Array(given.memory.buffer, MAYBE, 1 << (MAYBE_LOG - 3)).fill(0);
+  giveTables(given);
+  expect(count()).toBeGreaterThan(tokens);
 });
