@@ -5,6 +5,7 @@ import type { Stage } from '../streams/stage.ts';
 import { columnNames, numberedColumns } from './columns.ts';
 import { bomLength, delimiterByte, detectDialect, SAMPLE_BYTES } from './csv-dialect.ts';
 import { CsvRecords, fieldTexts, type RecordMaker } from './csv-records.ts';
+import { CsvRows } from './csv-rows.ts';
 import { CsvScanner, MAX_FIELDS, type Newline } from './csv-scanner.ts';
 import {
   DEFAULT_MAX_RECORD_BYTES,
@@ -15,6 +16,7 @@ import {
   tooLarge,
   where,
 } from './parser.ts';
+import { PIECE_BYTES, RecordKernel } from './record-kernel.ts';
 import { Utf8Check } from './utf8.ts';
 
 export interface CsvOptions extends ParserOptions {
@@ -44,7 +46,10 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
   readonly #source: string;
   readonly #maxRecordBytes: number;
   readonly #utf8: Utf8Check;
-  readonly #carry = new Carry();
+  readonly #carry: Carry;
+  /** Where rows in the usual form are read, unless records are made in another form than objects. */
+  readonly #kernel: RecordKernel | null;
+  #rows: CsvRows | null = null;
   #delimiter: string | undefined;
   #newline: Newline | undefined;
   #scanner: CsvScanner | null = null;
@@ -75,6 +80,8 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
     this.#delimiter = options.delimiter;
     this.#newline = options.newline;
     this.#maker = options.maker ?? ((columns) => new CsvRecords(columns));
+    this.#kernel = options.maker === undefined ? new RecordKernel() : null;
+    this.#carry = new Carry(this.#kernel?.input);
     this.#header = (options.header ?? true) === true;
     if (this.#header && !this.#atStart) {
       throw new UsageError('a CSV that is not read from its start needs its columns: give header');
@@ -102,6 +109,10 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
     return this.#boundary;
   }
 
+  override get pieceBytes(): number {
+    return this.#kernel === null ? Number.POSITIVE_INFINITY : PIECE_BYTES;
+  }
+
   *read(chunk: Uint8Array | null): Generator<SourceItem<T>> {
     const final = chunk === null;
     if (final) this.#utf8.flush();
@@ -114,7 +125,15 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
     }
     scanner.load(data, 0);
     let began = scanner.inRecord;
-    while (scanner.next(final)) {
+    for (;;) {
+      const row = scanner.inRecord ? null : (this.#rows?.take(data, scanner.position) ?? null);
+      if (row !== null) {
+        scanner.position = this.#rows!.next;
+        const byte = this.#base + this.#rows!.start;
+        yield new SourceRecord(row as T, { source: this.#source, row: ++this.#row, byte });
+        continue;
+      }
+      if (!scanner.next(final)) break;
       // A record that began in an earlier chunk keeps the offset that was noted then.
       if (!began) this.#recordByte = this.#base + scanner.recordStart;
       began = false;
@@ -152,6 +171,7 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
     scanner.position = bom;
     if (!this.#header) this.#dataStart = this.#base + bom;
     this.#scanner = scanner;
+    this.#beginRows();
     return scanner;
   }
 
@@ -197,7 +217,18 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
   #setColumns(columns: readonly string[]): readonly string[] {
     this.#columns = columns;
     this.#records = this.#maker(columns);
+    this.#beginRows();
     return columns;
+  }
+
+  /** Once the columns and the dialect are known. */
+  #beginRows(): void {
+    const kernel = this.#kernel;
+    const columns = this.#columns;
+    if (kernel === null || columns === null || !kernel.takes(columns.length)) return;
+    if (this.#delimiter === undefined || this.#newline !== 'lf') return;
+    const delimiter = delimiterByte(this.#delimiter);
+    this.#rows = new CsvRows(kernel, columns, delimiter, this.#maxRecordBytes);
   }
 }
 

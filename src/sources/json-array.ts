@@ -5,6 +5,7 @@ import { bomLength } from './csv-dialect.ts';
 import { JsonObjects } from './json-objects.ts';
 import { kindOf, type RawLines } from './ndjson.ts';
 import { MAX_DEPTH, RecordParser, tooDeep, tooLarge, where } from './parser.ts';
+import { PIECE_BYTES } from './record-kernel.ts';
 import type { ReplayedInput } from './replay.ts';
 import { Utf8Check } from './utf8.ts';
 
@@ -47,8 +48,9 @@ export class JsonArrayParser extends RecordParser<unknown> {
   readonly #source: string;
   readonly #maxRecordBytes: number;
   readonly #utf8: Utf8Check;
-  readonly #carry = new Carry();
-  readonly #objects = new JsonObjects();
+  readonly #carry: Carry;
+  /** What reads objects, unless elements are taken as they are. */
+  readonly #objects: JsonObjects | null;
   readonly #raw: RawLines | null;
   #row = 0;
   /** What may come next. `element` also allows the array's end where `#first`. */
@@ -68,6 +70,8 @@ export class JsonArrayParser extends RecordParser<unknown> {
   constructor({ source, maxRecordBytes, raw }: JsonArrayOptions) {
     super();
     this.#raw = raw ?? null;
+    this.#objects = this.#raw === null ? new JsonObjects() : null;
+    this.#carry = new Carry(this.#objects?.input);
     this.#source = source;
     this.#maxRecordBytes = maxRecordBytes;
     this.#utf8 = new Utf8Check(source);
@@ -81,6 +85,10 @@ export class JsonArrayParser extends RecordParser<unknown> {
     return at < head.length ? head[at] === OPEN_BRACKET : null;
   }
 
+  override get pieceBytes(): number {
+    return this.#objects === null ? Number.POSITIVE_INFINITY : PIECE_BYTES;
+  }
+
   *read(chunk: Uint8Array | null): Generator<SourceItem<unknown>> {
     if (chunk === null) {
       this.#utf8.flush();
@@ -88,6 +96,9 @@ export class JsonArrayParser extends RecordParser<unknown> {
       return;
     }
     this.#utf8.push(chunk);
+    // An element that was not whole is tried anew, unless it came in small chunks and would be often.
+    if (this.#open && !this.#skipping && this.#carry.length <= chunk.length) this.#open = false;
+    const objects = this.#objects;
     const data = this.#carry.join(chunk);
     let at = 0;
     while (at < data.length) {
@@ -105,9 +116,9 @@ export class JsonArrayParser extends RecordParser<unknown> {
       if (BLANK[byte] === 1) {
         at++;
       } else if (this.#next === 'element' && (byte !== CLOSE_BRACKET || !this.#first)) {
-        const known = this.#raw === null ? this.#objects.read(data, at, data.length) : null;
-        if (known !== null && this.#objects.end - at <= this.#maxRecordBytes) {
-          at = this.#objects.end;
+        const known = objects?.read(data, at, data.length) ?? null;
+        if (objects !== null && known !== null && objects.end - at <= this.#maxRecordBytes) {
+          at = objects.end;
           this.#next = 'comma';
           yield new SourceRecord(known, this.#position());
         } else {
@@ -203,7 +214,7 @@ export class JsonArrayParser extends RecordParser<unknown> {
     }
     const position = this.#position();
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      (this.#raw ?? this.#objects).learn(data, start, end, value);
+      (this.#raw ?? this.#objects)?.learn(data, start, end, value);
       return new SourceRecord(value, position);
     }
     return new RejectedRecord(value, position, {

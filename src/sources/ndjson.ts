@@ -14,6 +14,7 @@ import {
   tooLarge,
   where,
 } from './parser.ts';
+import { PIECE_BYTES } from './record-kernel.ts';
 import { Utf8Check } from './utf8.ts';
 
 export interface NdjsonOptions extends ParserOptions {
@@ -40,7 +41,8 @@ export class NdjsonParser<T = unknown> extends RecordParser<T> {
   readonly #utf8: Utf8Check;
   readonly #lines: LineSplitter;
   readonly #raw: RawLines | null;
-  readonly #objects = new JsonObjects();
+  /** What reads objects, unless lines are taken as they are. */
+  readonly #objects: JsonObjects | null;
   #atStart: boolean;
   #row: number;
 
@@ -53,11 +55,20 @@ export class NdjsonParser<T = unknown> extends RecordParser<T> {
     this.#row = start.row;
     this.#atStart = start.byte === 0;
     this.#utf8 = new Utf8Check(this.#source, start.byte);
-    this.#lines = new LineSplitter({ maxLineBytes: this.#maxRecordBytes, startAt: start.byte });
+    this.#objects = this.#raw === null ? new JsonObjects() : null;
+    this.#lines = new LineSplitter({
+      maxLineBytes: this.#maxRecordBytes,
+      startAt: start.byte,
+      home: this.#objects?.input,
+    });
   }
 
   get boundary(): StartAt {
     return { byte: this.#lines.openByte, row: this.#row };
+  }
+
+  override get pieceBytes(): number {
+    return this.#objects === null ? Number.POSITIVE_INFINITY : PIECE_BYTES;
   }
 
   *read(chunk: Uint8Array | null): Generator<SourceItem<T>> {
@@ -84,8 +95,9 @@ export class NdjsonParser<T = unknown> extends RecordParser<T> {
     if (end < 0) return tooLarge(position, this.#maxRecordBytes);
     const raw = this.#raw?.take(data, start, end) ?? null;
     if (raw !== null) return new SourceRecord(raw as T, position);
-    const known = this.#raw === null ? this.#objects.read(data, start, end) : null;
-    if (known !== null && isBlank(data, this.#objects.end, end)) {
+    const objects = this.#objects;
+    const known = objects?.read(data, start, end) ?? null;
+    if (objects !== null && known !== null && isBlank(data, objects.end, end)) {
       return new SourceRecord(known as T, position);
     }
     const value = parse(data.toString('utf8', start, end));
@@ -103,7 +115,7 @@ export class NdjsonParser<T = unknown> extends RecordParser<T> {
     }
     // Each level takes two bytes, so that short lines need no look.
     if (end - start > 2 * MAX_DEPTH && isDeeper(value, MAX_DEPTH)) return tooDeep(position);
-    (this.#raw ?? this.#objects).learn(data, start, end, value);
+    (this.#raw ?? objects)?.learn(data, start, end, value);
     return new SourceRecord(value as T, position);
   }
 }

@@ -43,6 +43,11 @@ export abstract class RecordParser<T> {
   /** Where reading can go on behind all that was read, or null when it cannot. */
   abstract readonly boundary: StartAt | null;
 
+  /** Larger chunks are better given in pieces of so many bytes. */
+  get pieceBytes(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
   /** The records that end in this chunk, all at once. */
   push(chunk: Uint8Array): SourceItem<T>[] {
     return [...this.read(chunk)];
@@ -72,8 +77,15 @@ export async function* readItems<T>(
   strict: boolean,
 ): AsyncGenerator<Iterable<SourceItem<T>>, void, undefined> {
   const given = (items: Iterable<SourceItem<T>>) => (strict ? allAccepted(items) : items);
+  const size = parser.pieceBytes;
   for await (const chunk of chunks) {
-    yield given(parser.read(typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk));
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
+    if (bytes.length <= size) yield given(parser.read(bytes));
+    else {
+      for (let at = 0; at < bytes.length; at += size) {
+        yield given(parser.read(bytes.subarray(at, at + size)));
+      }
+    }
   }
   yield given(parser.read(null));
 }

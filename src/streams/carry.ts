@@ -1,4 +1,5 @@
 const RELEASE_ABOVE_BYTES = 4 * 1024 * 1024; // 4 MiB
+const NOWHERE: Buffer = Buffer.alloc(0);
 
 /**
  * The unfinished end of one chunk, kept until the next one comes. Appending is amortised, so a
@@ -6,11 +7,18 @@ const RELEASE_ABOVE_BYTES = 4 * 1024 * 1024; // 4 MiB
  * needed any more once `keep` has returned.
  */
 export class Carry {
-  #store: Buffer = Buffer.alloc(0);
+  readonly #home: Buffer;
+  #store: Buffer;
   #from = 0;
   #end = 0;
   /** Whether the last `join` gave a view of the store. */
   #joined = false;
+
+  /** All that is joined is put into `home`, while it fits. Default: only what has to be joined is copied. */
+  constructor(home: Buffer = NOWHERE) {
+    this.#home = home;
+    this.#store = home;
+  }
 
   /** Bytes kept. */
   get length(): number {
@@ -19,15 +27,19 @@ export class Carry {
 
   /** What was kept and the chunk in one piece. Valid until the next `join`. */
   join(chunk: Uint8Array): Buffer {
-    this.#joined = this.length > 0;
+    const kept = this.length;
+    const bytes = kept + chunk.length;
+    this.#joined = kept > 0 || bytes <= this.#home.length;
     if (!this.#joined) return asBuffer(chunk);
-    if (this.#from > 0) this.#store.copyWithin(0, this.#from, this.#end);
-    this.#end -= this.#from;
+    const store = bytes <= this.#home.length ? this.#home : this.#reserved(bytes);
+    if (store !== this.#store || this.#from > 0) {
+      this.#store.copy(store, 0, this.#from, this.#end);
+    }
+    store.set(chunk, kept);
+    this.#store = store;
     this.#from = 0;
-    this.#reserve(this.#end + chunk.length);
-    this.#store.set(chunk, this.#end);
-    this.#end += chunk.length;
-    return this.#store.subarray(0, this.#end);
+    this.#end = bytes;
+    return store.subarray(0, bytes);
   }
 
   /** Keeps `data` from `from` on, where `data` is what the last `join` gave. */
@@ -35,22 +47,22 @@ export class Carry {
     if (this.#joined) {
       this.#from = from;
     } else {
-      this.#from = this.#end = 0;
-      this.#reserve(data.length - from);
+      const bytes = data.length - from;
+      this.#store = this.#reserved(bytes);
       this.#store.set(data.subarray(from), 0);
-      this.#end = data.length - from;
+      this.#from = 0;
+      this.#end = bytes;
     }
     if (this.length === 0) {
       this.#from = this.#end = 0;
-      if (this.#store.length > RELEASE_ABOVE_BYTES) this.#store = Buffer.alloc(0);
+      if (this.#store.length > RELEASE_ABOVE_BYTES) this.#store = this.#home;
     }
   }
 
-  #reserve(bytes: number): void {
-    if (bytes <= this.#store.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(bytes, this.#store.length * 2, 4096));
-    this.#store.copy(grown, 0, 0, this.#end);
-    this.#store = grown;
+  /** The store, or a new one of that size. */
+  #reserved(bytes: number): Buffer {
+    if (bytes <= this.#store.length) return this.#store;
+    return Buffer.allocUnsafeSlow(Math.max(bytes, this.#store.length * 2, 4096));
   }
 }
 

@@ -48,6 +48,13 @@ export function loadKernel<Functions>(
   path: URL,
   memory: KernelMemory | SharedKernelMemory,
 ): Functions {
-  const kernel = new WebAssembly.Module(readFileSync(path));
+  let kernel = compiled.get(path.href);
+  if (kernel === undefined) {
+    kernel = new WebAssembly.Module(readFileSync(path));
+    compiled.set(path.href, kernel);
+  }
   return new WebAssembly.Instance(kernel, { env: { memory } }).exports as Functions;
 }
+
+/** Instances of one module share its machine code, which the engine makes better as it runs. */
+const compiled = new Map<string, object>();

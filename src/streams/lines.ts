@@ -8,6 +8,8 @@ export interface LineOptions {
   readonly maxLineBytes?: number;
   /** Offset in the source of the first chunk. Default 0. */
   readonly startAt?: number;
+  /** Where the bytes are put to be read; see Carry. Default: they stay in their chunk. */
+  readonly home?: Buffer | undefined;
 }
 
 /** The whole lines found by one `push`; valid until the next one. */
@@ -29,7 +31,7 @@ export class LineSplitter implements Lines {
   data: Buffer = Buffer.alloc(0);
   bounds = new Int32Array(2 * 1024);
 
-  readonly #carry = new Carry();
+  readonly #carry: Carry;
   readonly #maxLineBytes: number;
   /** Offset in the source of data[0]. */
   #dataByte: number;
@@ -41,6 +43,7 @@ export class LineSplitter implements Lines {
   #skipping = false;
 
   constructor(options: LineOptions = {}) {
+    this.#carry = new Carry(options.home);
     this.#maxLineBytes = options.maxLineBytes ?? Number.POSITIVE_INFINITY;
     this.#nextByte = options.startAt ?? 0;
     this.#dataByte = this.#nextByte;

@@ -10,7 +10,9 @@ function readAll(lines: readonly string[]) {
   let taken = 0;
   const read = lines.map((line) => {
     // Bytes around the line that no reader may look at.
-    const data = Buffer.from(`"\\${line}\\""}`);
+    const around = Buffer.from(`"\\${line}\\""}`);
+    around.copy(objects.input);
+    const data = objects.input.subarray(0, around.length);
     const end = data.length - 4;
     const known = objects.read(data, 2, end);
     if (known !== null && objects.end === end) {
@@ -131,6 +133,36 @@ describe('objects of a known shape', () => {
         expect(readAll([line, wrong, line]).read).toEqual([line, wrong, line].map(plainly));
       }
     }
+  });
+
+  it('are what JSON.parse makes of them, whatever stands where in blocks of 16 bytes', () => {
+    const things = [
+      '\\n',
+      '\\u00e9',
+      '\\ud83d\\ude42',
+      '\\ud83d',
+      '\\u12',
+      'é',
+      '€',
+      '🙂',
+      '\u0001',
+      '"',
+    ];
+    const lines = ['{"a":"","b":""}'];
+    for (let before = 0; before <= 66; before++) {
+      for (const thing of things) {
+        const text = 'x'.repeat(before) + thing + 'y'.repeat(before % 19);
+        lines.push(`{"a":"${text}","b":"${thing}"}`, `{"a":"z","b":"${text}${text}"}`);
+      }
+    }
+    expect(readAll(lines).read).toEqual(lines.map(plainly));
+  });
+
+  it('are as long as they may be, or JSON.parse reads them', () => {
+    const lines = [10, 262_100, 262_144, 300_000, 10].map(
+      (bytes) => `{"a":"${'x'.repeat(bytes)}","b":[${'"]",'.repeat(bytes / 4)}0]}`,
+    );
+    expect(readAll(['{"a":"","b":0}', ...lines]).read.slice(1)).toEqual(lines.map(plainly));
   });
 
   it.each([

@@ -36,7 +36,7 @@ export class CsvJson implements RecordMaker<unknown> {
   }
 
   object(data: Buffer, fields: Int32Array, start: number, end: number): unknown {
-    if (end - start > MOST_BYTES) return this.#plain.object(data, fields, start, end);
+    if (end - start > MOST_BYTES) return this.#plain.object(data, fields);
     const arena = this.#arena;
     arena.reserve((end - start) * MOST_ESCAPED + this.#keyBytes);
     const { bytes: out, used } = arena;
@@ -49,7 +49,7 @@ export class CsvJson implements RecordMaker<unknown> {
       to = copyBytes(key, 0, key.length, out, to);
       const first = to;
       const kind = fields[column * 3 + 2]!;
-      if (kind === MIXED) return this.#plain.object(data, fields, start, end);
+      if (kind === MIXED) return this.#plain.object(data, fields);
       const stop = fields[column * 3 + 1]!;
       let escaped = false;
       for (let from = fields[column * 3]!; from < stop; from++) {

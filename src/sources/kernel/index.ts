@@ -1,0 +1,13 @@
+// Records out of bytes: one call takes a row of CSV or an object of JSON apart, takes doubled quotes
+// and escapes back, and puts its short texts side by side. Whatever is not in the usual form is given
+// up, for the parsers in JavaScript to judge.
+
+import { prepareEscapes } from './json';
+
+export { readRow } from './csv';
+export { readObject } from './json';
+export * from './layout';
+
+export function prepare(): void {
+  prepareEscapes();
+}
