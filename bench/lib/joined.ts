@@ -1,5 +1,6 @@
 // Joins the job that join-data.ts made, by the code that the collect step and `--out` run.
-import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ResultFile } from '../../src/join/merge.ts';
 import type { LineSink } from '../../src/sinks/line-sink.ts';
@@ -53,7 +54,8 @@ export async function joinJob(
       await compiled<typeof import('../../src/jobs/copy-rows.ts')>('jobs/copy-rows');
     const { createSink } =
       await compiled<typeof import('../../src/sinks/create-sink.ts')>('sinks/create-sink');
-    const copied = await copyRows(files, goal === 'durable' ? createSink(out) : plainFile(out), {});
+    const sink = goal === 'durable' ? createSink(out) : await plainFile(out);
+    const copied = await copyRows(files, sink, {});
     if (copied !== rows) throw new Error(`${copied} rows came out of ${rows}`);
   }
   rmSync(join(folder, 'results'), { recursive: true });
@@ -62,12 +64,12 @@ export async function joinJob(
 }
 
 /** A sink that leaves its file to the page cache. */
-function plainFile(path: string): LineSink {
-  const fd = openSync(path, 'w');
+async function plainFile(path: string): Promise<LineSink> {
+  const file = await open(path, 'w');
   const write = async (lines: Uint8Array) => {
-    for (let at = 0; at < lines.length; ) at += writeSync(fd, lines, at);
+    for (let at = 0; at < lines.length; ) at += (await file.write(lines, at)).bytesWritten;
   };
-  const close = async () => closeSync(fd);
+  const close = () => file.close();
   return { write: () => undefined, writeLine: write, writeLines: write, close, abort: close };
 }
 

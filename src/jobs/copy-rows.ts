@@ -14,13 +14,16 @@ export async function copyRows(
   { order = 'source', signal }: { order?: RowOrder | undefined; signal?: AbortSignal | undefined },
 ): Promise<number> {
   let rows = 0;
+  let writing: Promise<void> = Promise.resolve();
   try {
     for await (const run of resultRuns(files, order)) {
       signal?.throwIfAborted();
       rows += run.rows;
       if (isLineSink(sink)) {
-        const written = sink.writeLines(run.buffer.subarray(run.start, run.end));
-        if (written !== undefined) await written;
+        // A run stays valid while the next one is made: it is written meanwhile.
+        await writing;
+        writing = Promise.resolve(sink.writeLines(run.buffer.subarray(run.start, run.end)));
+        writing.catch(() => undefined);
         continue;
       }
       for (const line of linesOf(run)) {
@@ -28,7 +31,9 @@ export async function copyRows(
         if (written !== undefined) await written;
       }
     }
+    await writing;
   } catch (error) {
+    await writing.catch(() => undefined);
     await sink.abort();
     throw error;
   }
@@ -38,7 +43,7 @@ export async function copyRows(
 
 /**
  * All final rows in the order of the sources or of arrival, in runs of lines; a run is valid until
- * the next one is asked for.
+ * the second next one is asked for.
  */
 export function resultRuns(files: readonly ResultFile[], order: RowOrder): AsyncIterable<RowRun> {
   const reuse = { reuse: true };

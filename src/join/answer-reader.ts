@@ -56,20 +56,19 @@ export class AnswerReader {
     return this.outputBytes + this.errorBytes;
   }
 
-  /** Reads both files into `room`, which has the room. */
-  readAll(room: Buffer): void {
-    if (this.#output !== null) readFully(this.#output.fd, room, 0, this.outputBytes, 0);
-    if (this.#error !== null) {
-      readFully(this.#error.fd, room, this.outputBytes, this.errorBytes, 0);
+  /** Reads `length` bytes from the place `start` to the start of `into`, also over the end of the first file. */
+  async readRange(start: number, length: number, into: Buffer): Promise<void> {
+    for (let done = 0; done < length; ) {
+      const from = start + done;
+      const inOutput = from < this.outputBytes;
+      const handle = inOutput ? this.#output : this.#error;
+      if (handle === null) throw changed();
+      const most = inOutput ? Math.min(length - done, this.outputBytes - from) : length - done;
+      const position = inOutput ? from : from - this.outputBytes;
+      const { bytesRead } = await handle.read(into, done, most, position);
+      if (bytesRead === 0) throw changed();
+      done += bytesRead;
     }
-  }
-
-  /** Fills `into` from the place `start`, not beyond the end of the file; gives the bytes. */
-  readSome(start: number, into: Buffer): number {
-    const end = start < this.outputBytes ? this.outputBytes : this.bytes;
-    const length = Math.min(into.length, end - start);
-    this.read(start, length, into, 0);
-    return length;
   }
 
   /** Copies `length` bytes from the place `start` to `into`, which has the room. */

@@ -1,31 +1,30 @@
 import { errorCode, MillraceError } from '../core/errors.ts';
+import type { RowAttempt } from '../core/result.ts';
 import { corruptShard } from '../shards/format.ts';
 import { shardPaths } from '../shards/paths.ts';
 import { AnswerReader } from './answer-reader.ts';
-import { AnswerWindow } from './answer-window.ts';
+import { AnswerRoom } from './answer-room.ts';
 import { damaged } from './damaged.ts';
+import { ALL_ROWS, BLOCK_FULL, NEED_ANSWERS, NEED_RECORDS } from './kernel/layout.ts';
 import { type LineBlock, type LineBlockOptions, lineBlocks, linesIfThere } from './line-blocks.ts';
 import { ordinalAt } from './ordinal-at.ts';
 import { downloadPath, shardOfResults } from './paths.ts';
-import { giveRoom, takeRoom } from './room.ts';
 import { RowBlock } from './row-block.ts';
 import type { RowIndex, RowIndexHead } from './row-index.ts';
+import { type KnownRows, RowKernel } from './row-kernel.ts';
 import { OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
-import { LineFeed, NO_LINE, ShardRow } from './shard-rows.ts';
-
-const BLOCK_BYTES = 1024 * 1024; // 1 MiB
-/** A block is full with its last row; a longer one makes it grow. */
-const MOST_USUAL_ROW_BYTES = 256 * 1024; // 256 KiB
+import { LineFeed, NO_LINE, type ShardLine, ShardRow } from './shard-rows.ts';
 
 /** Whole rows, and what is known of their ordinals without looking at them. */
 export interface RowsBlock extends LineBlock {
-  readonly known?: { readonly first: number; readonly last: number; readonly rows: number };
+  readonly known?: KnownRows;
 }
 
 /**
  * The rows of a shard whose ok rows were left in the downloads and the records: puts them together
- * from there, and puts the rows that were written to `path` between them. Throws `results_gone`,
- * `corrupt_shard` or `damaged_result` when one of the files is not as the join left it.
+ * from there, and puts the rows that were written to `path` between them. A block is valid until the
+ * second next one is asked for, with `reuse`. Throws `results_gone`, `corrupt_shard` or
+ * `damaged_result` when one of the files is not as the join left it.
  */
 export async function* deferredRows(
   path: string,
@@ -33,78 +32,120 @@ export async function* deferredRows(
   options: LineBlockOptions = {},
 ): AsyncGenerator<RowsBlock, void, undefined> {
   const { directory, name } = shardOfResults(path);
-  const { head, lengths } = index;
   const recordsPath = shardPaths(directory, name).records;
+  const { head } = index;
   const answers = await openAnswers(directory, name, head);
-  const room = takeRoom();
-  const records = lineBlocks(recordsPath, { reuse: true });
+  const firstTry = { batch: head.batch, code: 'ok', at: head.at };
+  const kernel = new RowKernel(index, answers.bytes, Buffer.from(okEnd([firstTry])));
+  index.end();
+  const records = lineBlocks(recordsPath, { buffers: kernel.recordBlocks });
+  const room = new AnswerRoom(answers, kernel);
   const written = new WrittenRows(path);
-  const block = new RowBlock(BLOCK_BYTES + MOST_USUAL_ROW_BYTES);
-  let window: AnswerWindow | null = null;
+  const other = new OtherRows(recordsPath, kernel, answers, written, firstTry);
+  let offset = 0;
+  const place = (buffer: Buffer, known: KnownRows): RowsBlock => {
+    const from = offset;
+    offset += buffer.length;
+    return { buffer, start: 0, end: buffer.length, offset: from, known };
+  };
+  const take = (): RowsBlock => {
+    const { buffer, known } = kernel.takeBlock();
+    return place(options.reuse ? buffer : Buffer.from(buffer), known);
+  };
   try {
-    window = new AnswerWindow(answers, index, room);
     await written.advance();
-    const ids = new RowIds(index);
-    const feed = new LineFeed();
-    const row = new ShardRow(NO_LINE, feed);
-    const firstTry = { batch: head.batch, code: 'ok', at: head.at };
-    const firstTryEnd = Buffer.from(okEnd([firstTry]));
-    let offset = 0;
-    let rows = 0;
-    let first = -1;
-    let last = -1;
-    let seen = -1;
-    const take = (): RowsBlock => {
-      const taken = block.take();
-      const buffer = options.reuse ? taken : Buffer.from(taken);
-      const from = offset;
-      const known = { first, last, rows };
-      offset += buffer.length;
-      rows = 0;
-      return { buffer, start: 0, end: buffer.length, offset: from, known };
-    };
-    for (let place = 0; place < head.rows; place++) {
-      if (!feed.step() && !(await feed.advance(records))) {
-        throw corruptShard(recordsPath, place + 1, 'the line is missing');
-      }
-      if (!row.readRecord()) {
-        throw corruptShard(recordsPath, place + 1, 'this is no record line');
-      }
-      if (row.ordinal <= seen) {
-        throw corruptShard(recordsPath, place + 1, 'its ordinal is out of order');
-      }
-      seen = row.ordinal;
-      const length = lengths[place]!;
-      if (length > 0) {
-        ids.goTo(row, place);
-        startRow(block, row, ids.buffer, ids.start, ids.end, OK_AND_RECORD);
-        startResponse(block, length);
-        window.read(place, block.buffer, block.length);
-        block.length += length;
-        if (row.attempts.length === 0) block.bytes(firstTryEnd);
-        else block.text(okEnd([...row.attempts, firstTry]));
-      } else if (written.ordinal === row.ordinal) {
-        const { line } = written;
-        block.bytes(line.buffer, line.start, line.end + 1);
-        await written.advance();
-      } else {
+    for (let wants = kernel.compose(); wants !== ALL_ROWS; wants = kernel.compose()) {
+      if (wants === BLOCK_FULL) {
+        yield take();
         continue;
       }
-      if (rows === 0) first = row.ordinal;
-      last = row.ordinal;
-      rows++;
-      if (block.length >= BLOCK_BYTES) yield take();
+      if (wants === NEED_ANSWERS) {
+        await room.fill();
+        continue;
+      }
+      let line: ShardLine | null = null;
+      if (wants === NEED_RECORDS) {
+        const block = await records.next();
+        if (block.done) throw corruptShard(recordsPath, kernel.row + 1, 'the line is missing');
+        if (kernel.setRecords(block.value)) continue;
+        // A long line, by itself.
+        const { buffer, start, end } = block.value;
+        line = { buffer, start, end: end - 1 };
+      }
+      const row = await other.read(line);
+      if (row === null || kernel.add(row, kernel.seen)) continue;
+      if (kernel.blockRows > 0) yield take();
+      if (kernel.add(row, kernel.seen)) continue;
+      yield place(Buffer.from(row), { first: kernel.seen, last: kernel.seen, rows: 1 });
     }
-    if (rows > 0) yield take();
+    if (kernel.blockRows > 0) yield take();
     if (written.ordinal !== -1) throw damaged(path, undefined, 'it has rows of another shard');
   } finally {
-    giveRoom(room);
-    block.end();
-    window?.end();
-    index.end();
     await records.return();
     await written.close();
     await answers.close();
+    other.end();
+    kernel.end();
+  }
+}
+
+/** The rows that are not for the kernel. */
+class OtherRows {
+  readonly #path: string;
+  readonly #kernel: RowKernel;
+  readonly #answers: AnswerReader;
+  readonly #written: WrittenRows;
+  readonly #firstTry: RowAttempt;
+  readonly #block = new RowBlock();
+
+  constructor(
+    path: string,
+    kernel: RowKernel,
+    answers: AnswerReader,
+    written: WrittenRows,
+    firstTry: RowAttempt,
+  ) {
+    this.#path = path;
+    this.#kernel = kernel;
+    this.#answers = answers;
+    this.#written = written;
+    this.#firstTry = firstTry;
+  }
+
+  /**
+   * The next row, whose record line is `line`, or else the next of the kernel's block; null when it is
+   * not final. Valid until the next call.
+   */
+  async read(line: ShardLine | null): Promise<Buffer | null> {
+    const kernel = this.#kernel;
+    const place = kernel.row;
+    const row = new ShardRow(NO_LINE, line ?? kernel.recordLine());
+    if (!row.readRecord()) throw corruptShard(this.#path, place + 1, 'this is no record line');
+    if (row.ordinal <= kernel.seen) {
+      throw corruptShard(this.#path, place + 1, 'its ordinal is out of order');
+    }
+    const length = kernel.lengths[place]!;
+    const block = this.#block;
+    if (length > 0) {
+      const id = kernel.idOf(row);
+      startRow(block, row, id, 0, id.length, OK_AND_RECORD);
+      startResponse(block, length);
+      this.#answers.read(kernel.starts[place]!, length, block.buffer, block.length);
+      block.length += length;
+      block.text(okEnd([...row.attempts, this.#firstTry]));
+    }
+    kernel.skipRow(row, line === null);
+    if (length > 0) return block.take();
+    const { line: found, ordinal } = this.#written;
+    if (ordinal !== row.ordinal) return null;
+    block.bytes(found.buffer, found.start, found.end + 1);
+    await this.#written.advance();
+    return block.take();
+  }
+
+  /** Gives its memory back. */
+  end(): void {
+    this.#block.end();
   }
 }
 
@@ -131,37 +172,6 @@ async function openAnswers(
   await reader.close();
   throw damaged(output ?? error ?? name, undefined, 'it has not the length that it had');
 }
-
-/** The custom_ids of a shard, one after the other. */
-class RowIds {
-  buffer: Buffer;
-  start = 0;
-  end = 0;
-  readonly #ends: Uint32Array | null;
-  readonly #digits: number;
-
-  constructor({ head, ids, idEnds }: RowIndex) {
-    this.#ends = head.prefix === null ? idEnds : null;
-    const prefix = Buffer.from(JSON.stringify(head.prefix ?? '').slice(1, -1));
-    this.#digits = prefix.length;
-    this.buffer = head.prefix === null ? ids : Buffer.concat([prefix, ROOM_FOR_DIGITS]);
-  }
-
-  goTo(row: ShardRow, place: number): void {
-    if (this.#ends !== null) {
-      this.start = place === 0 ? 0 : this.#ends[place - 1]!;
-      this.end = this.#ends[place]!;
-      return;
-    }
-    const { buffer } = row.recordLine;
-    this.end = this.#digits;
-    for (let at = row.ordinalStart; at < row.ordinalEnd; at++) {
-      this.buffer[this.end++] = buffer[at]!;
-    }
-  }
-}
-
-const ROOM_FOR_DIGITS = Buffer.alloc(32);
 
 /** The rows that the join wrote out, one after the other. */
 class WrittenRows {

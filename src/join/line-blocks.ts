@@ -22,10 +22,15 @@ export interface LineBlockOptions {
   /** Bytes read at once; 256 KiB. A smaller file takes a smaller buffer. */
   readonly blockBytes?: number;
   /**
-   * Whether buffers are used again: then a block is valid only until the next one is asked for.
+   * Whether buffers are used again: then a block is valid only until the second next one is asked for.
    * Default false.
    */
   readonly reuse?: boolean;
+  /**
+   * Two buffers to read into, again and again, half of each for what the block before left unfinished:
+   * then a block is valid only until the next one is asked for.
+   */
+  readonly buffers?: readonly Buffer[];
 }
 
 /**
@@ -39,13 +44,18 @@ export async function* lineBlocks(
   const handle = await openPrivate(path, 'r');
   let ahead: Promise<number | Error> | null = null;
   const spare: Buffer[] = [];
+  let held: Buffer | null = null;
   try {
     const { size } = await handle.stat();
-    const blockBytes = Math.min(options.blockBytes ?? BLOCK_BYTES, size + 1);
-    const take = () => spare.pop() ?? takeBuffer(RESERVE_BYTES + blockBytes);
+    const { buffers, reuse = false } = options;
+    const reserve = buffers === undefined ? RESERVE_BYTES : buffers[0]!.length / 2;
+    const most = buffers === undefined ? (options.blockBytes ?? BLOCK_BYTES) : reserve;
+    const blockBytes = Math.min(most, size + 1);
+    if (buffers !== undefined) spare.push(...buffers);
+    const take = () => spare.pop() ?? takeBuffer(reserve + blockBytes);
     const read = (into: Buffer, position: number) =>
       // The outcome is a value: a read ahead that fails while nobody waits must not crash the process.
-      handle.read(into, RESERVE_BYTES, blockBytes, position).then(
+      handle.read(into, reserve, blockBytes, position).then(
         (result) => result.bytesRead,
         (error: Error) => error,
       );
@@ -69,12 +79,12 @@ export async function* lineBlocks(
       next = take();
       ahead = read(next, position);
 
-      const end = RESERVE_BYTES + count;
-      let start = RESERVE_BYTES;
+      const end = reserve + count;
+      let start = reserve;
       const last = buffer.subarray(start, end).lastIndexOf(NEWLINE);
       if (last !== -1) {
         const afterLast = start + last + 1;
-        if (begunBytes > RESERVE_BYTES) {
+        if (begunBytes > reserve) {
           const afterFirst = buffer.indexOf(NEWLINE, start) + 1;
           const line = Buffer.concat([...begun, buffer.subarray(start, afterFirst)]);
           yield { buffer: line, start: 0, end: line.length, offset: base - begunBytes };
@@ -83,7 +93,7 @@ export async function* lineBlocks(
           for (const part of begun.reverse()) start -= part.copy(buffer, start - part.length);
         }
         if (start < afterLast) {
-          yield { buffer, start, end: afterLast, offset: base + start - RESERVE_BYTES };
+          yield { buffer, start, end: afterLast, offset: base + start - reserve };
         }
         begun = [];
         begunBytes = 0;
@@ -93,7 +103,11 @@ export async function* lineBlocks(
         begun.push(Buffer.from(buffer.subarray(start, end)));
         begunBytes += end - start;
       }
-      if (options.reuse) spare.push(buffer);
+      if (buffers !== undefined) spare.push(buffer);
+      else if (reuse) {
+        if (held !== null) spare.push(held);
+        held = buffer;
+      }
     }
     if (begunBytes > 0) {
       const line = Buffer.concat([...begun, Buffer.of(NEWLINE)]);
@@ -103,7 +117,8 @@ export async function* lineBlocks(
     await ahead;
     await handle.close();
     // Without `reuse` only the last one is in here, which nobody saw.
-    for (const buffer of spare) giveBuffer(buffer);
+    if (held !== null) spare.push(held);
+    if (options.buffers === undefined) for (const buffer of spare) giveBuffer(buffer);
   }
 }
 

@@ -24,7 +24,7 @@ export interface RowRun {
 }
 
 export interface RunOptions {
-  /** Whether blocks are used again: then a run is valid only until the next one. Default false. */
+  /** Whether blocks are used again: then a run is valid until the second next. Default false. */
   readonly reuse?: boolean;
 }
 

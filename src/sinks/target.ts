@@ -13,6 +13,9 @@ export interface ByteTarget {
 
 export type Compression = 'gz' | 'zst';
 
+/** A chunk of at least so much is written where it lies, a shorter one is copied and written with others. */
+const WRITE_THROUGH_BYTES = 512 * 1024; // 512 KiB
+
 /** A file that appears under its name when it is closed, and never if it is aborted. */
 export class FileTarget implements ByteTarget {
   readonly #path: string;
@@ -24,7 +27,8 @@ export class FileTarget implements ByteTarget {
 
   async write(chunk: Uint8Array): Promise<void> {
     this.#file ??= await AtomicFile.create(this.#path);
-    await this.#file.write(chunk);
+    if (chunk.length >= WRITE_THROUGH_BYTES) await this.#file.writeThrough(chunk);
+    else await this.#file.write(chunk);
   }
 
   async close(): Promise<void> {

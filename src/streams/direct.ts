@@ -41,7 +41,7 @@ export class DirectWriter {
   }
 
   /** Writes all of the block at `position`; false when nothing was written. */
-  async write(block: Buffer, position: number): Promise<boolean> {
+  async write(block: Uint8Array, position: number): Promise<boolean> {
     if (block.length % UNIT_BYTES !== 0 || position % UNIT_BYTES !== 0) return false;
     this.#handle ??= this.#handle === undefined ? await openDirect(this.#path) : null;
     if (this.#handle === null) return false;

@@ -94,6 +94,21 @@ export class AtomicFile {
     this.bytes += chunk.length;
   }
 
+  /** As `write`, of a large chunk: it is written from where it lies and free once this resolves. */
+  async writeThrough(chunk: Uint8Array): Promise<void> {
+    if (this.#busy || this.#state !== 'open') throw this.#misuse();
+    this.#busy = true;
+    try {
+      if (this.#used > 0) await this.#flush();
+      await this.#send(chunk);
+      await this.#inFlight;
+      if (this.#failure !== null) throw this.#failure;
+      this.bytes += chunk.length;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
   /** Makes the file whole, durable and visible. */
   commit(): Promise<void> {
     return AtomicFile.commitAll([this]);
@@ -191,17 +206,22 @@ export class AtomicFile {
   /** Hands the block to the disk and goes on with the other one once that one is free. */
   async #flush(): Promise<void> {
     const full = this.#block.subarray(0, this.#used);
-    await this.#inFlight;
-    if (this.#failure !== null) throw this.#failure;
+    await this.#send(full);
     const next = this.#spare ?? takeDirectBlock();
     this.#spare = this.#block.length === BLOCK_BYTES ? this.#block : null;
     this.#block = next;
     this.#used = 0;
-    this.#inFlight = this.#put(full, this.#position).catch(this.#onFailure);
-    this.#position += full.length;
   }
 
-  async #put(block: Buffer, position: number): Promise<void> {
+  /** Begins to write what is next, once what was before it is written. */
+  async #send(bytes: Uint8Array): Promise<void> {
+    await this.#inFlight;
+    if (this.#failure !== null) throw this.#failure;
+    this.#inFlight = this.#put(bytes, this.#position).catch(this.#onFailure);
+    this.#position += bytes.length;
+  }
+
+  async #put(block: Uint8Array, position: number): Promise<void> {
     if ((await this.#direct?.write(block, position)) === true) return;
     await writeFully(this.#handle, block, position);
     this.#unsynced += block.length;

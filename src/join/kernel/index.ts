@@ -1,0 +1,4 @@
+import { pickAnswers, planRoom, planWhole } from './room.ts';
+import { composeRows } from './rows.ts';
+
+export { composeRows, pickAnswers, planRoom, planWhole };
