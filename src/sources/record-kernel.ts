@@ -15,7 +15,7 @@ interface Constant {
 
 /** What `kernel/index.ts` exports; its layout says what lies where. */
 interface Kernel {
-  prepare(): void;
+  prepareEscapes(): void;
   readObject(start: number, limit: number): number;
   readRow(from: number, limit: number, columns: number, delimiter: number): number;
   readonly MOST_BYTES: Constant;
@@ -69,7 +69,7 @@ export class RecordKernel {
   constructor() {
     const memory: KernelMemory = kernelMemory(MEMORY_BYTES);
     const kernel = loadKernel<Kernel>(KERNEL, memory);
-    kernel.prepare();
+    kernel.prepareEscapes();
     this.#kernel = kernel;
     this.#memory = Buffer.from(memory.buffer);
     this.#words = new Int32Array(memory.buffer);

@@ -1,4 +1,4 @@
-import { beginTexts, closeText, finishTexts, text } from './texts';
+import { beginTexts, closeText, finishTexts, text } from './texts.ts';
 
 const LF: i32 = 0x0a;
 const CR: i32 = 0x0d;

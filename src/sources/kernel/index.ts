@@ -2,12 +2,31 @@
 // and escapes back, and puts its short texts side by side. Whatever is not in the usual form is given
 // up, for the parsers in JavaScript to judge.
 
-import { prepareEscapes } from './json';
+import { readRow } from './csv.ts';
+import { prepareEscapes, readObject } from './json.ts';
+import {
+  FIELDS,
+  FOUND,
+  INPUT,
+  MOST_BYTES,
+  MOST_FIELDS,
+  SHAPE,
+  SHAPE_BYTES,
+  SHORTS,
+  SLACK_BYTES,
+} from './layout.ts';
 
-export { readRow } from './csv';
-export { readObject } from './json';
-export * from './layout';
-
-export function prepare(): void {
-  prepareEscapes();
-}
+export {
+  FIELDS,
+  FOUND,
+  INPUT,
+  MOST_BYTES,
+  MOST_FIELDS,
+  prepareEscapes,
+  readObject,
+  readRow,
+  SHAPE,
+  SHAPE_BYTES,
+  SHORTS,
+  SLACK_BYTES,
+};

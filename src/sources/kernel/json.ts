@@ -1,5 +1,5 @@
-import { FALSE, FIELDS, HEX, MEANS, NESTED, NULL, NUMBER, SHAPE, TRUE } from './layout';
-import { beginTexts, closeText, finishTexts, text } from './texts';
+import { FALSE, FIELDS, HEX, MEANS, NESTED, NULL, NUMBER, SHAPE, TRUE } from './layout.ts';
+import { beginTexts, closeText, finishTexts, text } from './texts.ts';
 
 const QUOTE: i32 = 0x22;
 const MINUS: i32 = 0x2d;
