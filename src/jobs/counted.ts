@@ -61,13 +61,17 @@ export async function* countedBlocks(
     counter ??= await counterFor(built.body.model);
     return { item: counted(built, counter), nextByte };
   };
-  for await (const block of blocks) {
-    const items = resumable(block);
-    do {
-      late = null;
-      yield ready(items);
-      if (late !== null) yield [await arrived(late)];
-    } while (late !== null);
+  try {
+    for await (const block of blocks) {
+      const items = resumable(block);
+      do {
+        late = null;
+        yield ready(items);
+        if (late !== null) yield [await arrived(late)];
+      } while (late !== null);
+    }
+  } finally {
+    splicer?.close();
   }
 }
 

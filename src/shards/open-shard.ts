@@ -78,12 +78,13 @@ export class OpenShard {
     );
   }
 
-  /** Takes an id for this shard; false when it is taken. `own` says that the user gave it. */
-  claim(id: string, own: boolean, ordinal: number): boolean {
+  /** Takes the user's own id for this shard, or for null the one made; false when it is taken. */
+  claim(own: string | null, ordinal: number): boolean {
     if (this.#ids === null) {
-      if (!own) return true;
+      if (own === null) return true;
       this.#ids = this.#madeIds(ordinal);
     }
+    const id = own ?? `${this.#options.jobName}-${ordinal}`;
     if (this.#ids.has(id)) return false;
     this.#ids.add(id);
     return true;
@@ -109,21 +110,22 @@ export class OpenShard {
     return both(this.#requests.addBytes(request), this.#records.addBytes(record));
   }
 
-  /** Whether both lines can be put at once; if not, `flush` makes the room. */
-  hasRoom(lines: SplicedLines): boolean {
-    return this.#requests.hasRoom(lines.requestBytes) && this.#records.hasRoom(lines.recordBytes);
+  /** Whether spliced lines can be written here. */
+  get placed(): boolean {
+    return this.#requests.placed && this.#records.placed;
   }
 
-  async flush(): Promise<void> {
-    await this.#requests.flush();
-    await this.#records.flush();
-  }
-
-  /** As `add`, where `hasRoom` says that there is room. */
-  addSpliced(lines: SplicedLines, ordinal: number, tokens: number, inputs: number): void {
+  /** As `add`, of the request that was measured; false when `flush` has to make room first. */
+  addSpliced(lines: SplicedLines, ordinal: number, tokens: number, inputs: number): boolean {
+    if (!lines.write(this.#requests, this.#records)) return false;
     this.#take(ordinal, tokens, inputs);
-    lines.writeRequest(this.#requests);
-    lines.writeRecord(this.#records);
+    return true;
+  }
+
+  /** Makes room for the lines that were measured. */
+  async flush({ requestBytes, recordBytes }: SplicedLines): Promise<void> {
+    if (this.#requests.roomFor(requestBytes) === 0) await this.#requests.flush();
+    if (this.#records.roomFor(recordBytes) === 0) await this.#records.flush();
   }
 
   /** Makes both files durable, the records first: a request file never stands alone. */

@@ -45,7 +45,7 @@ export class RetryWriter {
     const { tokens, inputs } = weight;
     const { customId, ordinal, request, recordLine } = line;
     const open = this.#open;
-    if (!open?.fits(request.length, tokens, inputs) || !open.claim(customId, true, ordinal)) {
+    if (!open?.fits(request.length, tokens, inputs) || !open.claim(customId, ordinal)) {
       await this.close();
       const { directory, limits, nextName } = this.#options;
       this.#open = await OpenShard.create({
@@ -54,7 +54,7 @@ export class RetryWriter {
         jobName: '',
         compared: false,
       });
-      this.#open.claim(customId, true, ordinal);
+      this.#open.claim(customId, ordinal);
     }
     await this.#open?.addBytes(request, recordLine, ordinal, tokens, inputs);
   }

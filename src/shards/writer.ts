@@ -123,7 +123,7 @@ export class SealingWriter {
     if (this.#open?.fits(lines.requestBytes, tokens, inputs) !== true) {
       return this.#roll(ordinal).then(() => this.add(item, nextByte));
     }
-    if (!this.#open.claim(customId, item.customId !== null, ordinal)) {
+    if (!this.#open.claim(item.customId, ordinal)) {
       const error = refuse(item, 'duplicate_custom_id', 'has an id that its shard has already');
       return this.#rejectRequest(item, customId, error, nextByte);
     }
@@ -138,27 +138,40 @@ export class SealingWriter {
     if (this.#head.endpoint !== template.endpoint || this.#head.model !== template.model) {
       return this.add(item.unsplice(), nextByte);
     }
-    this.#lines ??= new SplicedLines(this.#head);
-    const lines = this.#lines;
     const ordinal = this.#nextOrdinal();
-    const customId = item.customId ?? `${this.#options.jobName}-${ordinal}`;
-    lines.measure(item, ordinal, customId);
-    const { requestBytes, small } = lines;
+    const lines = this.#linesOf(item);
+    if (lines === null) return this.add(item.unsplice(), nextByte);
+    lines.measure(item, ordinal);
+    const bytes = lines.requestBytes - 1;
     // A spliced request embeds one text.
     const inputs = embeddingInputs(template.endpoint, '');
-    if (!small || OpenShard.alone(requestBytes, tokens, inputs, this.#options.limits) !== null) {
+    const { limits } = this.#options;
+    if (!lines.small || OpenShard.alone(bytes, tokens, inputs, limits) !== null) {
       return this.add(item.unsplice(), nextByte);
     }
     const open = this.#open;
-    if (open?.fits(requestBytes, tokens, inputs) !== true) {
+    if (open?.fits(bytes, tokens, inputs) !== true) {
       return this.#roll(ordinal).then(() => this.add(item, nextByte));
     }
-    if (!open.hasRoom(lines)) return open.flush().then(() => this.add(item, nextByte));
-    if (!open.claim(customId, item.customId !== null, ordinal)) {
+    if (!open.placed || !open.claim(item.customId, ordinal)) {
       return this.add(item.unsplice(), nextByte);
     }
-    open.addSpliced(lines, ordinal, tokens, inputs);
-    return this.#count(position, nextByte, undefined);
+    if (open.addSpliced(lines, ordinal, tokens, inputs)) {
+      return this.#count(position, nextByte, undefined);
+    }
+    return open.flush(lines).then(() => {
+      open.addSpliced(lines, ordinal, tokens, inputs);
+      return this.#count(position, nextByte, undefined);
+    });
+  }
+
+  /** Null when there is no room for them. */
+  #linesOf(item: SplicedRequest): SplicedLines | null {
+    if (this.#lines?.isFor(item) !== true) {
+      this.#lines?.close();
+      this.#lines = SplicedLines.open(item.template, this.#options.jobName);
+    }
+    return this.#lines;
   }
 
   /** Seals what is open and returns the whole partition's progress. */
@@ -170,6 +183,7 @@ export class SealingWriter {
     }
     if (this.#records > 0) await this.#seal();
     await this.#rejected.close();
+    this.#closeLines();
     return this.#progress;
   }
 
@@ -179,6 +193,12 @@ export class SealingWriter {
     this.#open = null;
     await open?.discard();
     await this.#rejected.close();
+    this.#closeLines();
+  }
+
+  #closeLines(): void {
+    this.#lines?.close();
+    this.#lines = null;
   }
 
   async #begin(): Promise<void> {

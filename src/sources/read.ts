@@ -13,8 +13,9 @@ import { parseJson } from './json.ts';
 import { beginsArray, JsonArrayParser } from './json-array.ts';
 import { NdjsonParser } from './ndjson.ts';
 import { type RecordParser, readItems, type StartAt } from './parser.ts';
-import { Arena } from './raw/arena.ts';
 import { CsvJson } from './raw/csv-json.ts';
+import { Desk } from './raw/desk.ts';
+import { rawMemory } from './raw/memory.ts';
 import { NdjsonJson } from './raw/ndjson-json.ts';
 import { ReplayedInput } from './replay.ts';
 import { unpackedBytes } from './unpack.ts';
@@ -47,7 +48,7 @@ export interface ReadOptions {
   readonly input?: AsyncIterable<Uint8Array>;
   /**
    * Give records as RawRecords, with the places of these fields, where their format allows it; others
-   * come as objects. A batch is then valid only until the next one is asked for.
+   * come as objects. A record is then valid only until the one after the next is taken.
    */
   readonly rawFields?: readonly string[] | undefined;
 }
@@ -91,21 +92,21 @@ function beginReading(
       ? readBlocks(source.path, { start, end: range.end, signal })
       : abortable(unpackedBytes(source, rawBytes(source, options.input), signal), signal);
   return {
-    blocks: readItems(resetting(raw.arena, bytes), parser, source.strict),
+    blocks: closing(raw.desk, readItems(bytes, parser, source.strict)),
     next: () => (source.seekable ? parser.boundary : null),
   };
 }
 
-/** Frees the arena, if there is one, before each block and before the end. */
-async function* resetting<T>(
-  arena: Arena | undefined,
+/** Closes the desk, if there is one, behind the last block. */
+async function* closing<T>(
+  desk: Desk | undefined,
   blocks: AsyncIterable<T>,
 ): AsyncGenerator<T, void, undefined> {
-  for await (const block of blocks) {
-    arena?.reset();
-    yield block;
+  try {
+    yield* blocks;
+  } finally {
+    desk?.close();
   }
-  arena?.reset();
 }
 
 async function* documentBlocks(
@@ -117,9 +118,9 @@ async function* documentBlocks(
   const bytes = unpackedBytes(source, rawBytes(source, options.input), signal);
   const input = new ReplayedInput(bytes);
   if (source.jsonPath === null && (await beginsArray(input))) {
-    const { arena, lines } = rawReader(source, options.rawFields);
+    const { desk, lines } = rawReader(source, options.rawFields);
     const array = new JsonArrayParser({ ...common, raw: lines });
-    yield* readItems(resetting(arena, abortable(input, signal)), array, source.strict);
+    yield* closing(desk, readItems(abortable(input, signal), array, source.strict));
     return;
   }
   const parse = parseJson({ ...common, strict: source.strict, path: source.jsonPath ?? '' });
@@ -170,21 +171,20 @@ function rawBytes(
 
 /** What makes records raw, where that was asked for and can be done. */
 interface RawReader {
-  readonly arena?: Arena;
+  readonly desk?: Desk;
   readonly maker?: NonNullable<CsvOptions['maker']>;
   readonly lines?: NdjsonJson;
 }
 
 function rawReader(source: SourceDescription, fields: readonly string[] | undefined): RawReader {
-  if (fields === undefined) return {};
-  const arena = new Arena();
-  if (source.format === 'ndjson' || source.format === 'json')
-    return { arena, lines: new NdjsonJson(fields, arena) };
-  if (source.format !== 'csv') return {};
+  if (fields === undefined || source.format === 'batch') return {};
+  const desk = Desk.open(rawMemory(), fields.length);
+  if (desk === null) return {};
+  if (source.format !== 'csv') return { desk, lines: new NdjsonJson(fields, desk) };
   return {
-    arena,
+    desk,
     maker: (columns) =>
-      CsvJson.takes(columns) ? new CsvJson(columns, fields, arena) : new CsvRecords(columns),
+      CsvJson.takes(columns) ? new CsvJson(columns, fields, desk) : new CsvRecords(columns),
   };
 }
 

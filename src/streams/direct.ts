@@ -4,7 +4,7 @@ import { errorCode } from '../core/errors.ts';
 import { kernelMemory } from './kernel.ts';
 
 /** What every disk takes as the unit of a write past the system's cache. */
-const UNIT_BYTES = 4096;
+export const UNIT_BYTES = 4096;
 export const DIRECT_BLOCK_BYTES = 1024 * 1024; // 1 MiB
 const BLOCKS_AT_ONCE = 4;
 

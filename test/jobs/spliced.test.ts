@@ -281,6 +281,48 @@ it('agrees on whatever records there are', async () => {
   );
 });
 
+// The kernel looks at 16 bytes at a time.
+it('agrees wherever an escape stands', async () => {
+  const odd = [
+    '\\n',
+    '\\\\',
+    '\\"',
+    '\\/',
+    '\\u00e9',
+    '\\ud83d\\ude00',
+    '\\u0007',
+    'é',
+    '\\n\\n',
+    '\\\\"',
+  ];
+  const places = Array.from({ length: 36 }, (_, n) => n);
+  const texts = odd.flatMap((special) =>
+    places.map((n) => `${'x'.repeat(n)}${special}${'y'.repeat((n * 7) % 35)}`),
+  );
+  const whole = texts.filter((text) => !text.includes('\\\\"'));
+  const lines = texts.map((text, n) => `{"title":"${whole[n % whole.length]}","text":"${text}"}`);
+  const found = await same(await fileOf('places.ndjson', lines.join('\n')), prompt, 1000, false);
+  expect(found.spliced).toBeGreaterThan(300);
+  const elements = lines.filter((line) => !line.includes('\\\\"'));
+  await same(await fileOf('places.json', `[${elements.join(', ')}]`), prompt, 1000, false);
+  const values = whole.map((text) => String(JSON.parse(`"${text}"`)).replaceAll('"', '""'));
+  const csv = values.map((value, n) => `"${value}",${n % 3 === 0 ? 'plain' : `"${value}"`}\n`);
+  const rows = await fileOf('places.csv', `title,text\n${csv.join('')}`);
+  expect((await same(rows, prompt, 1000, false)).spliced).toBe(whole.length);
+});
+
+it('agrees on records around the length that is made plain objects', async () => {
+  const lengths = [16, 262_060, 262_144, 524_300, 1_100_000];
+  const records = lengths.map((n) => ({ title: 't', text: 'é words\n'.repeat(n / 4).slice(0, n) }));
+  const lines = records.flatMap((record) => [
+    JSON.stringify(record),
+    asPython({ ...record, n: 1 }),
+  ]);
+  await same(await fileOf('long.ndjson', lines.join('\n')), prompt, 7, false);
+  const csv = records.map(({ title, text }) => `${title},"${text}"\n`);
+  await same(await fileOf('long.csv', `title,text\n${csv.join('')}`), prompt, 7, false);
+});
+
 it('agrees on values of every kind', async () => {
   const line = fc.record({ title: fc.jsonValue(), text: fc.jsonValue(), other: fc.jsonValue() });
   await fc.assert(

@@ -48,16 +48,12 @@ export class SplicedRequest {
     );
     return new CountedRequest(request, this.tokens);
   }
-
   /** Bytes of the body behind `{"model":MODEL`. */
   get bodyBytes(): number {
-    const { literals, fields } = this.template.body;
+    const { fields, literalBytes } = this.template.body;
     const { spans, at } = this.raw;
-    let sum = literals[0]!.length;
-    for (let i = 0; i < fields.length; i++) {
-      const place = at + fields[i]! * 3;
-      sum += spans[place + 1]! - spans[place]! + literals[i + 1]!.length;
-    }
+    let sum = literalBytes;
+    for (const field of fields) sum += spans[at + field * 3 + 1]! - spans[at + field * 3]!;
     return sum;
   }
 }

@@ -1,5 +1,5 @@
 import type { Position } from '../../core/record.ts';
-import { copyBytes, unescapeInto } from '../../sources/raw/json-text.ts';
+import { type Area, rawMemory } from '../../sources/raw/memory.ts';
 import {
   ABSENT,
   ESCAPED,
@@ -11,8 +11,12 @@ import {
 } from '../../sources/raw/raw-record.ts';
 import type { ModelTokenCounter } from '../../tokens/counter.ts';
 import { MAX_CUSTOM_ID_LENGTH } from '../custom-id.ts';
+import { PlacedPieces } from './pieces.ts';
 import { SplicedRequest } from './spliced-request.ts';
-import type { Pieces, SpliceTemplate } from './template.ts';
+import type { SpliceTemplate } from './template.ts';
+
+/** Longer texts are left to the plain way. */
+const MOST_TEXT_BYTES = 512 * 1024; // 512 KiB
 
 /** What a splicer asks of a counter. */
 export type SpliceCounter = Pick<ModelTokenCounter, 'countRequest' | 'countText' | 'countUtf8'> & {
@@ -29,16 +33,19 @@ export class Splicer {
   readonly #counter: SpliceCounter;
   /** Tokens of everything but the texts with fields in them. */
   readonly #fixedTokens: number;
-  /** The texts that have to be put together. */
-  readonly #texts: readonly Pieces[];
-  #text = Buffer.allocUnsafeSlow(64 * 1024);
+  readonly #memory = rawMemory();
+  /** The texts that have to be put together; null when there is no room for them. */
+  readonly #texts: readonly (PlacedPieces | null)[];
+  readonly #text: Area | null;
 
   constructor(template: SpliceTemplate, counter: SpliceCounter) {
     this.#template = template;
     this.#counter = counter;
     // Texts are counted one by one, so whatever stands in them, the rest stays the same.
     const { endpoint, sample, sampleTexts } = template;
-    this.#texts = counter.idle === true && !template.wantsText ? [] : template.texts;
+    const looked = counter.idle === true && !template.wantsText ? [] : template.texts;
+    this.#texts = looked.map((text) => PlacedPieces.place(this.#memory, text));
+    this.#text = looked.length === 0 ? null : this.#memory.take(MOST_TEXT_BYTES);
     const texts = sampleTexts.reduce((sum, text) => sum + counter.countText(text), 0);
     this.#fixedTokens = counter.countRequest(endpoint, sample) - texts;
   }
@@ -58,10 +65,14 @@ export class Splicer {
     const customId = template.id === -1 ? null : this.#idOf(raw);
     if (customId === '') return null;
     let tokens = this.#fixedTokens;
+    const { bytes, kernel } = this.#memory;
     for (const text of this.#texts) {
-      const bytes = this.#write(raw, text);
-      if (bytes === -1 || (bytes === 0 && template.wantsText)) return null;
-      tokens += this.#counter.countUtf8(this.#text, 0, bytes);
+      const room = this.#text;
+      if (text === null || room === null) return null;
+      // As the counter sees it.
+      const end = kernel.joinText(text.address, at * 4, room.start, room.end);
+      if (end === -1 || (end === room.start && template.wantsText)) return null;
+      tokens += this.#counter.countUtf8(bytes, room.start, end);
     }
     return new SplicedRequest(raw, position, template, customId, tokens);
   }
@@ -74,26 +85,9 @@ export class Splicer {
     return bytes.toString('utf8', start, end);
   }
 
-  /** Puts a text together as the counter sees it; its length in bytes, or -1. */
-  #write({ bytes, spans, at }: RawRecord, { literals, fields }: Pieces): number {
-    let size = literals[0]!.length;
-    for (let i = 0; i < fields.length; i++) {
-      const place = at + fields[i]! * 3;
-      size += spans[place + 1]! - spans[place]! + literals[i + 1]!.length;
-    }
-    if (size > this.#text.length) this.#text = Buffer.allocUnsafeSlow(size * 2);
-    const text = this.#text;
-    let to = copyBytes(literals[0]!, 0, literals[0]!.length, text, 0);
-    for (let i = 0; i < fields.length; i++) {
-      const place = at + fields[i]! * 3;
-      const [start, end] = [spans[place]!, spans[place + 1]!];
-      to =
-        spans[place + 2] === ESCAPED
-          ? unescapeInto(bytes, start, end, text, to)
-          : copyBytes(bytes, start, end, text, to);
-      if (to === -1) return -1;
-      to = copyBytes(literals[i + 1]!, 0, literals[i + 1]!.length, text, to);
-    }
-    return to;
+  /** Gives its room back. */
+  close(): void {
+    for (const text of this.#texts) text?.free();
+    this.#memory.give(this.#text);
   }
 }

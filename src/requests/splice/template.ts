@@ -9,6 +9,8 @@ import { validateRequestBody } from '../validate-body.ts';
 export interface Pieces {
   readonly literals: readonly Buffer[];
   readonly fields: readonly number[];
+  /** Bytes of all literals. */
+  readonly literalBytes: number;
 }
 
 /**
@@ -84,10 +86,12 @@ function mark(index: number): string {
 
 function cut(text: string): Pieces {
   const parts = text.split(MARK);
-  return {
-    literals: parts.filter((_, i) => i % 2 === 0).map((part) => Buffer.from(part)),
-    fields: parts.filter((_, i) => i % 2 === 1).map(Number),
-  };
+  const literals = parts.filter((_, i) => i % 2 === 0).map((part) => Buffer.from(part));
+  return pieces(literals, parts.filter((_, i) => i % 2 === 1).map(Number));
+}
+
+export function pieces(literals: readonly Buffer[], fields: readonly number[] = []): Pieces {
+  return { literals, fields, literalBytes: literals.reduce((sum, { length }) => sum + length, 0) };
 }
 
 /** The texts of a body that any text may stand in for: each is counted by itself. */

@@ -1,33 +1,45 @@
 import { CsvRecords, type RecordMaker } from '../csv-records.ts';
-import { DOUBLED, MIXED } from '../csv-scanner.ts';
-import type { Arena } from './arena.ts';
-import { copyBytes, ESCAPES, MOST_ESCAPED, QUOTE, writeEscape } from './json-text.ts';
-import { ESCAPED, RawRecord, TEXT } from './raw-record.ts';
+import { MIXED } from '../csv-scanner.ts';
+import { type Desk, MOST_RECORD_BYTES, SLACK_BYTES } from './desk.ts';
 
-/** Longer records are made plain objects: room for their worst case would be wasted. */
-const MOST_BYTES = 256 * 1024; // 256 KiB
-const CLOSE = Buffer.from('"}');
+// The tables of the kernel's `csv`, in words: the number of columns, then three of each column; of the
+// fields start, end and kind.
+const COLUMN_WORDS = 3;
+const FIELD_WORDS = 3;
+const WORD_BYTES = 4;
+const NOT_TAKEN = -1;
 
 /** Writes records of CSV as JSON, straight from their bytes. Columns must be as JSON orders keys. */
 export class CsvJson implements RecordMaker<unknown> {
   readonly #plain: CsvRecords;
-  readonly #arena: Arena;
-  /** What stands before each value: `{"id":"` and `","text":"`. */
-  readonly #keys: readonly Buffer[];
-  readonly #keyBytes: number;
-  /** By column: which of the fields asked for it is, or -1. */
-  readonly #wanted: Int32Array;
-  readonly #spans: number;
+  readonly #desk: Desk;
+  readonly #columns: number;
+  /** Address of the table of fields, behind the one of the columns. */
+  readonly #fields: number;
+  readonly #fits: boolean;
 
-  constructor(columns: readonly string[], fields: readonly string[], arena: Arena) {
+  constructor(columns: readonly string[], fields: readonly string[], desk: Desk) {
     this.#plain = new CsvRecords(columns);
-    this.#arena = arena;
-    this.#keys = columns.map((name, i) =>
+    this.#desk = desk;
+    this.#columns = columns.length;
+    // What stands before each value: `{"id":"` and `","text":"`.
+    const keys = columns.map((name, i) =>
       Buffer.from(`${i === 0 ? '{' : '",'}${JSON.stringify(name)}:"`),
     );
-    this.#keyBytes = this.#keys.reduce((sum, key) => sum + key.length, CLOSE.length);
-    this.#wanted = Int32Array.from(columns, (name) => fields.indexOf(name));
-    this.#spans = fields.length * 3;
+    const { memory, tables } = desk;
+    this.#fields = tables.start + (1 + COLUMN_WORDS * columns.length) * WORD_BYTES;
+    let at = this.#fields + columns.length * FIELD_WORDS * WORD_BYTES;
+    const size = keys.reduce((sum, key) => sum + key.length, SLACK_BYTES);
+    this.#fits = size <= tables.end - at;
+    if (!this.#fits) return;
+    let word = tables.start / WORD_BYTES;
+    memory.words[word++] = columns.length;
+    for (const [column, key] of keys.entries()) {
+      memory.words[word++] = at;
+      memory.words[word++] = key.length;
+      memory.words[word++] = fields.indexOf(columns[column]!);
+      at += key.copy(memory.bytes, at);
+    }
   }
 
   /** Whether JSON writes these columns in their own order: names like `7` come first there. */
@@ -36,42 +48,23 @@ export class CsvJson implements RecordMaker<unknown> {
   }
 
   object(data: Buffer, fields: Int32Array, start: number, end: number): unknown {
-    if (end - start > MOST_BYTES) return this.#plain.object(data, fields);
-    const arena = this.#arena;
-    arena.reserve((end - start) * MOST_ESCAPED + this.#keyBytes);
-    const { bytes: out, used } = arena;
-    const places = arena.takeSpans(this.#spans);
-    const { spans } = arena;
-    const keys = this.#keys;
-    let to = used;
-    for (let column = 0; column < keys.length; column++) {
-      const key = keys[column]!;
-      to = copyBytes(key, 0, key.length, out, to);
-      const first = to;
-      const kind = fields[column * 3 + 2]!;
+    const desk = this.#desk;
+    const base = this.#fits && end - start <= MOST_RECORD_BYTES ? desk.baseOf(data) : null;
+    if (base === null) return this.#plain.object(data, fields);
+    const { memory, tables } = desk;
+    const { words } = memory;
+    const first = this.#fields / WORD_BYTES;
+    for (let i = 0; i < this.#columns * FIELD_WORDS; i += FIELD_WORDS) {
+      const kind = fields[i + 2]!;
       if (kind === MIXED) return this.#plain.object(data, fields);
-      const stop = fields[column * 3 + 1]!;
-      let escaped = false;
-      for (let from = fields[column * 3]!; from < stop; from++) {
-        const byte = data[from]!;
-        const letter = ESCAPES[byte]!;
-        if (letter === 0) {
-          out[to++] = byte;
-          continue;
-        }
-        escaped = true;
-        to = writeEscape(byte, letter, out, to);
-        if (byte === QUOTE && kind === DOUBLED) from++;
-      }
-      const wanted = this.#wanted[column]!;
-      if (wanted === -1) continue;
-      const place = places + wanted * 3;
-      spans[place] = first;
-      spans[place + 1] = to;
-      spans[place + 2] = escaped ? ESCAPED : TEXT;
+      words[first + i] = base + fields[i]!;
+      words[first + i + 1] = base + fields[i + 1]!;
+      words[first + i + 2] = kind;
     }
-    to = copyBytes(CLOSE, 0, CLOSE.length, out, to);
-    arena.used = to;
-    return new RawRecord(out, used, to, spans, places);
+    const spans = desk.nextSpans();
+    const { out } = desk;
+    const stop = memory.kernel.csv(tables.start, this.#fields, spans, out, out + MOST_RECORD_BYTES);
+    if (stop === NOT_TAKEN) return this.#plain.object(data, fields);
+    return desk.record(out, stop, spans);
   }
 }

@@ -12,7 +12,7 @@ export const NESTED = 5;
 
 /**
  * A record that was never made an object: its JSON as `JSON.stringify` would write it, and where the
- * fields that were asked for lie in it. Valid until its reader gives the next batch.
+ * fields that were asked for lie in it. Valid until its reader gives the record after the next.
  */
 export class RawRecord {
   /** The record's JSON is `bytes[start, end)`. */

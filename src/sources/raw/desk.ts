@@ -1,0 +1,82 @@
+import type { Area, RawMemory } from './memory.ts';
+import { RawRecord } from './raw-record.ts';
+
+/** Behind whatever the kernel reads or writes, so that it can do so 16 bytes at a time. */
+export const SLACK_BYTES = 64;
+/** A block of a source and what was left of the one before. */
+const INPUT_BYTES = 1024 * 1024 + SLACK_BYTES; // 1 MiB
+/** Longer records are made plain objects. */
+export const MOST_RECORD_BYTES = 256 * 1024; // 256 KiB
+const TABLES_BYTES = 64 * 1024; // 64 KiB
+const SPAN_BYTES = 12;
+
+/**
+ * Where a reader of raw records works: the input under way, tables, and room for what it writes. Two
+ * records at a time have their places here, the last one and the one before.
+ */
+export class Desk {
+  readonly memory: RawMemory;
+  readonly #area: Area;
+  readonly #input: number;
+  readonly #spans: number;
+  readonly #spanBytes: number;
+  readonly #out: number;
+  readonly tables: Area;
+  #data: Buffer | null = null;
+  #base = 0;
+  #turn = 0;
+
+  private constructor(memory: RawMemory, area: Area, fields: number) {
+    this.memory = memory;
+    this.#area = area;
+    this.#spans = area.start;
+    this.#spanBytes = fields * SPAN_BYTES;
+    const tables = this.#spans + 2 * this.#spanBytes;
+    this.tables = { start: tables, end: tables + TABLES_BYTES };
+    this.#out = this.tables.end;
+    this.#input = this.#out + 2 * MOST_RECORD_BYTES;
+  }
+
+  /** Null when the thread's memory is full, and records have to be made plain objects. */
+  static open(memory: RawMemory, fields: number): Desk | null {
+    const size = 2 * fields * SPAN_BYTES + TABLES_BYTES + 2 * MOST_RECORD_BYTES + INPUT_BYTES;
+    const area = memory.take(size);
+    return area === null ? null : new Desk(memory, area, fields);
+  }
+
+  close(): void {
+    this.memory.give(this.#area);
+  }
+
+  /** What an offset in `data` is as an address, or null when it is too large to lie here. */
+  baseOf(data: Buffer): number | null {
+    if (data === this.#data) return this.#base;
+    if (data.length > INPUT_BYTES - SLACK_BYTES) return null;
+    this.#data = data;
+    this.#base = this.#input;
+    const { bytes } = this.memory;
+    data.copy(bytes, this.#input);
+    // Nothing that was there before may be taken for the end of a record.
+    bytes.fill(0, this.#input + data.length, this.#input + data.length + SLACK_BYTES);
+    return this.#base;
+  }
+
+  /** Of the next record: its spans, cleared, as an address. */
+  nextSpans(): number {
+    this.#turn ^= 1;
+    const at = this.#spans + this.#turn * this.#spanBytes;
+    this.memory.words.fill(0, at >> 2, (at + this.#spanBytes) >> 2);
+    return at;
+  }
+
+  /** Where the next record may be written, up to `out + MOST_RECORD_BYTES`. */
+  get out(): number {
+    return this.#out + this.#turn * MOST_RECORD_BYTES;
+  }
+
+  /** The record that lies at `[start, end)`, with its spans. */
+  record(start: number, end: number, spans: number): RawRecord {
+    const { bytes, words } = this.memory;
+    return new RawRecord(bytes, start, end, words, spans >> 2);
+  }
+}
