@@ -27,6 +27,14 @@ export class BatchFileParser extends RecordParser<BatchLine> {
     return this.#lines.boundary;
   }
 
+  override get pieceBytes(): number {
+    return this.#lines.pieceBytes;
+  }
+
+  override close(): void {
+    this.#lines.close();
+  }
+
   *read(chunk: Uint8Array | null): Generator<SourceItem<BatchLine>> {
     for (const item of this.#lines.read(chunk)) yield checked(item);
   }

@@ -48,7 +48,7 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
   readonly #utf8: Utf8Check;
   readonly #carry: Carry;
   /** Where rows in the usual form are read, unless records are made in another form than objects. */
-  readonly #kernel: RecordKernel | null;
+  #kernel: RecordKernel | null;
   #rows: CsvRows | null = null;
   #delimiter: string | undefined;
   #newline: Newline | undefined;
@@ -80,7 +80,7 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
     this.#delimiter = options.delimiter;
     this.#newline = options.newline;
     this.#maker = options.maker ?? ((columns) => new CsvRecords(columns));
-    this.#kernel = options.maker === undefined ? new RecordKernel() : null;
+    this.#kernel = options.maker === undefined ? RecordKernel.take() : null;
     this.#carry = new Carry(this.#kernel?.input);
     this.#header = (options.header ?? true) === true;
     if (this.#header && !this.#atStart) {
@@ -111,6 +111,11 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
 
   override get pieceBytes(): number {
     return this.#kernel === null ? Number.POSITIVE_INFINITY : PIECE_BYTES;
+  }
+
+  override close(): void {
+    this.#kernel?.giveBack();
+    this.#kernel = this.#rows = null;
   }
 
   *read(chunk: Uint8Array | null): Generator<SourceItem<T>> {

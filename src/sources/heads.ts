@@ -41,6 +41,7 @@ async function describeCsv(
     ...(known.delimiter === null ? {} : { delimiter: known.delimiter }),
   });
   await readFirst(parser, bytes);
+  parser.close();
   const dialect = parser.dialect ?? { delimiter: known.delimiter ?? ',', newline: 'lf' };
   return {
     ...known,

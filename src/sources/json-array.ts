@@ -89,6 +89,10 @@ export class JsonArrayParser extends RecordParser<unknown> {
     return this.#objects === null ? Number.POSITIVE_INFINITY : PIECE_BYTES;
   }
 
+  override close(): void {
+    this.#objects?.close();
+  }
+
   *read(chunk: Uint8Array | null): Generator<SourceItem<unknown>> {
     if (chunk === null) {
       this.#utf8.flush();

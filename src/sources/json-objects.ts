@@ -17,7 +17,8 @@ export class JsonObjects {
   /** Offset behind the object that was read last. */
   end = 0;
 
-  readonly #kernel = new RecordKernel();
+  readonly #kernel = RecordKernel.take();
+  #closed = false;
   #shape: JsonShape | null = null;
   #make: ObjectMaker<unknown> = objectMaker([]);
   #values: unknown[] = [];
@@ -27,6 +28,13 @@ export class JsonObjects {
   /** Objects are only read here. */
   get input(): Buffer {
     return this.#kernel.input;
+  }
+
+  /** Nothing is read any more. */
+  close(): void {
+    if (!this.#closed) this.#kernel.giveBack();
+    this.#closed = true;
+    this.#shape = null;
   }
 
   /** The object at `start`, or null when it has to be read by JSON.parse. */

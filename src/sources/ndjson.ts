@@ -71,6 +71,10 @@ export class NdjsonParser<T = unknown> extends RecordParser<T> {
     return this.#objects === null ? Number.POSITIVE_INFINITY : PIECE_BYTES;
   }
 
+  override close(): void {
+    this.#objects?.close();
+  }
+
   *read(chunk: Uint8Array | null): Generator<SourceItem<T>> {
     if (chunk === null) this.#utf8.flush();
     else this.#utf8.push(chunk);

@@ -48,6 +48,9 @@ export abstract class RecordParser<T> {
     return Number.POSITIVE_INFINITY;
   }
 
+  /** Gives back what it took to read; nothing can be read any more. */
+  close(): void {}
+
   /** The records that end in this chunk, all at once. */
   push(chunk: Uint8Array): SourceItem<T>[] {
     return [...this.read(chunk)];
@@ -70,7 +73,10 @@ export function parserStage<T>(
   };
 }
 
-/** The records of each chunk, which are made as they are taken; throws at a rejected one if `strict`. */
+/**
+ * The records of each chunk, which are made as they are taken; throws at a rejected one if `strict`.
+ * Closes the parser.
+ */
 export async function* readItems<T>(
   chunks: AsyncIterable<Uint8Array | string>,
   parser: RecordParser<T>,
@@ -78,16 +84,20 @@ export async function* readItems<T>(
 ): AsyncGenerator<Iterable<SourceItem<T>>, void, undefined> {
   const given = (items: Iterable<SourceItem<T>>) => (strict ? allAccepted(items) : items);
   const size = parser.pieceBytes;
-  for await (const chunk of chunks) {
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
-    if (bytes.length <= size) yield given(parser.read(bytes));
-    else {
-      for (let at = 0; at < bytes.length; at += size) {
-        yield given(parser.read(bytes.subarray(at, at + size)));
+  try {
+    for await (const chunk of chunks) {
+      const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
+      if (bytes.length <= size) yield given(parser.read(bytes));
+      else {
+        for (let at = 0; at < bytes.length; at += size) {
+          yield given(parser.read(bytes.subarray(at, at + size)));
+        }
       }
     }
+    yield given(parser.read(null));
+  } finally {
+    parser.close();
   }
-  yield given(parser.read(null));
 }
 
 function* allAccepted<T>(items: Iterable<SourceItem<T>>): Generator<SourceItem<T>> {

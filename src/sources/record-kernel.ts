@@ -66,7 +66,7 @@ export class RecordKernel {
   readonly #fields: number;
   readonly #shorts: number;
 
-  constructor() {
+  private constructor() {
     const memory: KernelMemory = kernelMemory(MEMORY_BYTES);
     const kernel = loadKernel<Kernel>(KERNEL, memory);
     kernel.prepareEscapes();
@@ -80,6 +80,15 @@ export class RecordKernel {
     this.#fields = kernel.FIELDS.value;
     this.#shorts = kernel.SHORTS.value;
     this.input = this.#memory.subarray(this.#inputAt, MEMORY_BYTES - kernel.SLACK_BYTES.value);
+  }
+
+  /** One that nobody uses; `giveBack` it once nothing is read any more. */
+  static take(): RecordKernel {
+    return spares.pop() ?? new RecordKernel();
+  }
+
+  giveBack(): void {
+    if (spares.length < MOST_SPARES) spares.push(this);
   }
 
   /** Whether the bytes lie in `input`, from its beginning. */
@@ -155,6 +164,10 @@ export class RecordKernel {
     return true;
   }
 }
+
+/** Making one costs more than reading a small file. */
+const MOST_SPARES = 4;
+const spares: RecordKernel[] = [];
 
 function parsed(text: string): unknown {
   try {
