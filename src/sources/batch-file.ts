@@ -27,10 +27,6 @@ export class BatchFileParser extends RecordParser<BatchLine> {
     return this.#lines.boundary;
   }
 
-  override get pieceBytes(): number {
-    return this.#lines.pieceBytes;
-  }
-
   override close(): void {
     this.#lines.close();
   }

@@ -16,7 +16,7 @@ import {
   tooLarge,
   where,
 } from './parser.ts';
-import { PIECE_BYTES, RecordKernel } from './record-kernel.ts';
+import { RecordKernel } from './record-kernel.ts';
 import { Utf8Check } from './utf8.ts';
 
 export interface CsvOptions extends ParserOptions {
@@ -107,10 +107,6 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
 
   get boundary(): StartAt {
     return this.#boundary;
-  }
-
-  override get pieceBytes(): number {
-    return this.#kernel === null ? Number.POSITIVE_INFINITY : PIECE_BYTES;
   }
 
   override close(): void {

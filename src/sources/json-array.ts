@@ -5,7 +5,6 @@ import { bomLength } from './csv-dialect.ts';
 import { JsonObjects } from './json-objects.ts';
 import { kindOf, type RawLines } from './ndjson.ts';
 import { MAX_DEPTH, RecordParser, tooDeep, tooLarge, where } from './parser.ts';
-import { PIECE_BYTES } from './record-kernel.ts';
 import type { ReplayedInput } from './replay.ts';
 import { Utf8Check } from './utf8.ts';
 
@@ -83,10 +82,6 @@ export class JsonArrayParser extends RecordParser<unknown> {
     let at = bomLength(head);
     while (BLANK[head[at]!] === 1) at++;
     return at < head.length ? head[at] === OPEN_BRACKET : null;
-  }
-
-  override get pieceBytes(): number {
-    return this.#objects === null ? Number.POSITIVE_INFINITY : PIECE_BYTES;
   }
 
   override close(): void {

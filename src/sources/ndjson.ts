@@ -14,7 +14,6 @@ import {
   tooLarge,
   where,
 } from './parser.ts';
-import { PIECE_BYTES } from './record-kernel.ts';
 import { Utf8Check } from './utf8.ts';
 
 export interface NdjsonOptions extends ParserOptions {
@@ -65,10 +64,6 @@ export class NdjsonParser<T = unknown> extends RecordParser<T> {
 
   get boundary(): StartAt {
     return { byte: this.#lines.openByte, row: this.#row };
-  }
-
-  override get pieceBytes(): number {
-    return this.#objects === null ? Number.POSITIVE_INFINITY : PIECE_BYTES;
   }
 
   override close(): void {

@@ -9,6 +9,12 @@ export const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024; // 16 MiB
 /** Objects and arrays inside one another; deeper records overflow the stack of what writes JSON. */
 export const MAX_DEPTH = 1000;
 
+/**
+ * Parsers are given their input in pieces that stay in the processor's cache, and that leave room in a
+ * kernel's memory for a record that began before.
+ */
+const PIECE_BYTES = 128 * 1024; // 128 KiB
+
 /** What every parser takes. */
 export interface ParserOptions {
   /** Names the source in positions and messages. Default `<stream>`. */
@@ -43,11 +49,6 @@ export abstract class RecordParser<T> {
   /** Where reading can go on behind all that was read, or null when it cannot. */
   abstract readonly boundary: StartAt | null;
 
-  /** Larger chunks are better given in pieces of so many bytes. */
-  get pieceBytes(): number {
-    return Number.POSITIVE_INFINITY;
-  }
-
   /** Gives back what it took to read; nothing can be read any more. */
   close(): void {}
 
@@ -74,8 +75,8 @@ export function parserStage<T>(
 }
 
 /**
- * The records of each chunk, which are made as they are taken; throws at a rejected one if `strict`.
- * Closes the parser.
+ * The records of each piece of the input, which are made as they are taken; throws at a rejected one if
+ * `strict`. Closes the parser.
  */
 export async function* readItems<T>(
   chunks: AsyncIterable<Uint8Array | string>,
@@ -83,15 +84,11 @@ export async function* readItems<T>(
   strict: boolean,
 ): AsyncGenerator<Iterable<SourceItem<T>>, void, undefined> {
   const given = (items: Iterable<SourceItem<T>>) => (strict ? allAccepted(items) : items);
-  const size = parser.pieceBytes;
   try {
     for await (const chunk of chunks) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
-      if (bytes.length <= size) yield given(parser.read(bytes));
-      else {
-        for (let at = 0; at < bytes.length; at += size) {
-          yield given(parser.read(bytes.subarray(at, at + size)));
-        }
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+        yield given(parser.read(bytes.subarray(at, at + PIECE_BYTES)));
       }
     }
     yield given(parser.read(null));

@@ -7,7 +7,6 @@ const MIB = 1024 * 1024;
 const MIN_PARTITION_BYTES = 32 * MIB;
 const MAX_PARTITION_BYTES = 1024 * MIB; // 1 GiB
 const PARTITIONS_WANTED = 16;
-const SCAN_BLOCK_BYTES = 256 * 1024; // 256 KiB: stays in the processor's cache
 
 /** A part of a source that one worker prepares. */
 export interface SourcePartition {
@@ -40,7 +39,6 @@ export async function cutPartitions(
     start: source.start,
     // What was appended since the source was described belongs to nobody.
     end: source.bytes,
-    blockBytes: SCAN_BLOCK_BYTES,
     signal: options.signal,
   });
   for await (const block of blocks) scan.push(block);

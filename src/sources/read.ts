@@ -54,7 +54,7 @@ export interface ReadOptions {
 }
 
 /**
- * The records of a range in batches of one block of input each. Positions are those of the whole
+ * The records of a range in batches of a piece of input each. Positions are those of the whole
  * source. Throws at the first rejected record when the source is strict.
  */
 export async function* readPartition(

@@ -2,11 +2,6 @@ import { type KernelMemory, kernelMemory, loadKernel } from '../streams/kernel.t
 import type { JsonShape } from './json-shape.ts';
 
 const MEMORY_BYTES = 1024 * 1024; // 1 MiB
-/**
- * Pieces of input that stay in the processor's cache, and leave room for a record that began before
- * them.
- */
-export const PIECE_BYTES = 128 * 1024; // 128 KiB
 const KERNEL = new URL('./data/kernel.wasm', import.meta.url);
 
 interface Constant {

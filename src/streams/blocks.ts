@@ -1,14 +1,14 @@
 import { open } from 'node:fs/promises';
 
-/** Large enough that a read costs little beside what is done with it. */
-export const BLOCK_BYTES = 512 * 1024; // 512 KiB
+/** Large enough that waiting for a read costs little beside what is done with it. */
+export const BLOCK_BYTES = 1024 * 1024; // 1 MiB
 
 export interface BlockOptions {
   /** Offset of the first byte. Default 0. */
   readonly start?: number;
   /** Offset behind the last byte, or null for the end of the file. Default null. */
   readonly end?: number | null;
-  /** Bytes a block; default 512 KiB. */
+  /** Bytes a block; default 1 MiB. */
   readonly blockBytes?: number;
   readonly signal?: AbortSignal | undefined;
 }
