@@ -44,6 +44,42 @@ function packMerges(tokens) {
   return file;
 }
 
+const TOKEN_BITS = 18;
+const SPREAD = 0x9e3779b97f4a7c15n;
+const GROUPS_LOG = 16;
+const PAIRS_LOG = 18;
+
+/**
+ * A place of its own for every merge, as src/tokens/kernel/pairs.ts finds it: the hash of its two
+ * tokens tells its group, and the group's byte where in the table its merges go.
+ */
+function packPlaces(tokens) {
+  const ranks = new Map(tokens.map((bytes, rank) => [bytes, rank]));
+  const groups = Array.from({ length: 1 << GROUPS_LOG }, (_, group) => ({ group, merges: [] }));
+  for (let rank = 256; rank < tokens.length; rank++) {
+    const [left, right] = halves(tokens[rank], rank, ranks);
+    const key = BigInt(left) | (BigInt(right | (1 << TOKEN_BITS)) << BigInt(TOKEN_BITS));
+    const hash = BigInt.asUintN(64, key * SPREAD);
+    const bits = (from, count) => Number((hash >> BigInt(from)) & ((1n << BigInt(count)) - 1n));
+    groups[bits(48, GROUPS_LOG)].merges.push([bits(30, PAIRS_LOG), bits(12, PAIRS_LOG) | 1]);
+  }
+  const file = new Uint8Array(groups.length);
+  const taken = new Uint8Array(1 << PAIRS_LOG);
+  // The largest groups first, while there is most room.
+  groups.sort((a, b) => b.merges.length - a.merges.length);
+  for (const { group, merges } of groups) {
+    for (let step = 0; ; step++) {
+      if (step > 255) throw new Error(`no place for a group of ${merges.length} merges`);
+      const places = merges.map(([first, by]) => (first + step * by) & ((1 << PAIRS_LOG) - 1));
+      if (new Set(places).size < places.length || places.some((place) => taken[place])) continue;
+      for (const place of places) taken[place] = 1;
+      file[group] = step;
+      break;
+    }
+  }
+  return file;
+}
+
 function halves(bytes, rank, ranks) {
   const parts = [...bytes];
   for (;;) {
@@ -178,5 +214,6 @@ for (const name of ['o200k_base', 'cl100k_base']) {
   const tokens = readRanks(name);
   writeFileSync(out(`${name}.bin`), packMerges(tokens));
   writeFileSync(out(`${name}-trie.bin`), packTrie(tokens));
+  writeFileSync(out(`${name}-places.bin`), packPlaces(tokens));
 }
 writeFileSync(out('classes.bin'), packClasses(classify()));

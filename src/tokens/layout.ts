@@ -17,7 +17,7 @@ export const SECONDS = STARTS + 256;
 export const GOES_ON = SECONDS + 256;
 /** By byte: its class. */
 export const KINDS = GOES_ON + 256;
-/** By the classes of three bytes: the bytes of the first piece, 0 to look closer. */
+/** By the classes of three bytes: the bytes of the first piece, or its shape. */
 export const SHAPES = KINDS + 256;
 
 // The classes of all characters, from classes.ts.
@@ -36,7 +36,9 @@ export const LOWEST = 512 * KIB;
 export const MAYBE = 768 * KIB;
 /** Two numbers of 32 bits a token: the tokens that merge into it, left and right. */
 export const HALVES = 1 * MIB;
-/** A hash table, 64 bits a slot: left, right and merged token, 18 bits each; all ones: none. */
+/** By group of merges: how far apart they are laid, a byte each; `data/<name>-places.bin` as it lies. */
+export const PLACES = 3 * MIB - 64 * KIB;
+/** A hash table, 64 bits a slot: the left token and the right, 18 bits each, a bit, and what they merge into. */
 export const PAIRS = 3 * MIB;
 /** The paths of the tokens, `data/<name>-trie.bin` as it lies. */
 export const TRIE = 5 * MIB;
@@ -50,6 +52,7 @@ export const NONE = (1 << TOKEN_BITS) - 1;
 // Logarithms of the slots of tables, which are as large as is of use and as dense as can be: what a
 // look-up costs is its cache miss.
 export const MAYBE_LOG = 21; // 256 KiB
+export const GROUPS_LOG = 16; // 64 KiB
 export const PAIRS_LOG = 18; // 2 MiB
 /** Pieces of up to 7 bytes, two places side by side, 8 bytes each. */
 export const SMALL_LOG = 17; // 2 MiB
@@ -57,8 +60,6 @@ export const SMALL_LOG = 17; // 2 MiB
 export const MIDDLE_LOG = 17; // 2 MiB
 /** Pieces of 16 to 27 bytes, 32 bytes each. */
 export const LARGE_LOG = 16; // 2 MiB
-/** Merges looked up last, 8 bytes each. */
-export const MERGES_LOG = 14; // 128 KiB
 /** Neighbours looked at last, 8 bytes each. */
 export const BORDERS_LOG = 15; // 256 KiB
 
@@ -69,8 +70,7 @@ export const LINE_BYTES = 4 * KIB;
 export const SMALL = 0;
 export const MIDDLE = 2 * MIB;
 export const LARGE = 4 * MIB;
-export const MERGES = 6 * MIB;
-export const BORDERS = MERGES + 256 * KIB;
+export const BORDERS = 6 * MIB;
 /** Pieces of up to 7 bytes that wait, 8 bytes each. */
 export const SMALL_LINE = BORDERS + 256 * KIB;
 /** Longer pieces that wait: where they begin and their length, 32 bits each. */
@@ -79,6 +79,6 @@ export const LONG_LINE = SMALL_LINE + 64 * KIB;
 export const PIECE = LONG_LINE + 16 * KIB;
 export const TOKENS = PIECE + 1 * KIB;
 export const KEYS = TOKENS + 1 * KIB;
-export const TEXT = MERGES + 1 * MIB;
+export const TEXT = BORDERS + 1 * MIB;
 /** Bytes beyond a text that may be looked at. */
 export const PADDING = 64;

@@ -10,6 +10,7 @@ import {
   KINDS,
   MIDDLE,
   PADDING,
+  PLACES,
   SECONDS,
   SHAPES,
   SMALL,
@@ -73,6 +74,7 @@ export function loadTables(
   buffer.set(kinds, KINDS);
   buffer.set(shapes, SHAPES);
   readInto(buffer, TRIE, `${name}-trie.bin`);
+  readInto(buffer, PLACES, `${name}-places.bin`);
   // What is unpacked lies in the first region, which is empty yet, and is gone afterwards.
   const file = TABLES_END + SMALL;
   const ends = TABLES_END + MIDDLE;

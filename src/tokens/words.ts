@@ -1,4 +1,5 @@
 import { classOf, LINE_END, LOWER, NUMBER, OTHER, SPACE, UPPER } from './classes.ts';
+import { BLANK_SYMBOLS, CAPITALS, PREFIX_CAPITALS, SYMBOLS, WHITE } from './shapes.ts';
 
 // What the two encodings' patterns make of ASCII text, as tables for a loop that looks at 16 bytes at
 // once. A word is `[prefix]?[upper]?[lower]+`; cl100k's letters are all lower ones.
@@ -10,7 +11,7 @@ export interface WordRules {
   readonly seconds: Uint8Array;
   /** By the byte after a word: 1 where the word may go on. */
   readonly goesOn: Uint8Array;
-  /** By the kinds of three bytes, the first in the highest bits: the bytes of the first piece; 0: look closer. */
+  /** By the kinds of three bytes, the first in the highest bits: the bytes of the first piece, or what it is (shapes.ts); 0: look closer. */
   readonly shapes: Uint8Array;
 }
 
@@ -48,7 +49,7 @@ export function wordRules(encoding: 'o200k_base' | 'cl100k_base'): WordRules {
   return { starts, seconds, goesOn, shapes: shapes(cased) };
 }
 
-/** What three bytes of ASCII tell of the first piece: its length, where no fourth could change it. */
+/** What three bytes of ASCII tell of the first piece: its length, where no fourth could change it, else its shape. */
 function shapes(cased: boolean): Uint8Array {
   const table = new Uint8Array(512);
   const letters = [UPPER, LOWER];
@@ -61,6 +62,15 @@ function shapes(cased: boolean): Uint8Array {
       for (const two of second)
         for (const three of third) table[(one << 6) | (two << 3) | three] = length;
   };
+  // What a scan of more bytes tells, where none of the following does.
+  set(SYMBOLS, [OTHER], [OTHER, LINE_END, UNKNOWN], any);
+  set(SYMBOLS, [UNKNOWN], [OTHER, LINE_END], any);
+  set(BLANK_SYMBOLS, [BLANK], [OTHER, UNKNOWN], any);
+  set(WHITE, [...white, LINE_END], [...white, LINE_END], any);
+  if (cased) {
+    set(CAPITALS, [UPPER], [UPPER], any);
+    set(PREFIX_CAPITALS, [OTHER, ...white], [UPPER], [UPPER]);
+  }
   set(1, [OTHER], [NUMBER, ...white], any);
   set(2, [OTHER, BLANK], [OTHER], notSymbol);
   set(2, [OTHER], [LINE_END], [OTHER, ...notSymbol]);

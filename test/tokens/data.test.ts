@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { HALVES, OF_BYTE, PAIRS, TABLES_END, TRIE } from '../../src/tokens/layout.ts';
+import {
+  HALVES,
+  OF_BYTE,
+  PAIRS,
+  PAIRS_LOG,
+  PLACES,
+  TABLES_END,
+  TRIE,
+} from '../../src/tokens/layout.ts';
 import { loadTables } from '../../src/tokens/tables.ts';
 
 // Of a cell's first number: the byte and that there is one, and above them where the children begin.
@@ -44,8 +52,13 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
   });
 
   it('fits in the room of its tables', () => {
-    expect(HALVES + 8 * count).toBeLessThanOrEqual(PAIRS);
+    expect(HALVES + 8 * count).toBeLessThanOrEqual(PLACES);
     expect(TRIE + 4 * trie.length).toBeLessThanOrEqual(TABLES_END);
+  });
+
+  it('has a place of its own for every merge', () => {
+    const pairs = new BigUint64Array(buffer, PAIRS, 1 << PAIRS_LOG);
+    expect(pairs.filter((slot) => slot !== 0n)).toHaveLength(count - 256);
   });
 
   it('has merges of lower ranks only', () => {

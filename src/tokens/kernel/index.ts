@@ -12,6 +12,7 @@ import {
   STARTS,
   TEXT,
 } from '../layout.ts';
+import { asciiEnd } from './ascii.ts';
 import { COUNT_BITS, countLongs, countSmalls } from './memory.ts';
 import { buildPairs } from './pairs.ts';
 import { splitCl100k, splitO200k } from './split.ts';
@@ -56,6 +57,7 @@ export function count(region: usize, size: u32, stack: usize, dead: usize, cl100
 
 /** Splits from `start` until a piece ends at `stop` or beyond, puts pieces in line and counts the shortest. */
 function line(region: usize, start: usize, stop: usize, end: usize, cl100k: bool): u32 {
+  const slash = cl100k ? 0x0a : 0x2f;
   const fold = i8x16.splat(cl100k ? 0x20 : 0);
   let small = region + SMALL_LINE;
   let long = region + LONG_LINE;
@@ -87,12 +89,13 @@ function line(region: usize, start: usize, stop: usize, end: usize, cl100k: bool
         ((load<u8>(second, KINDS) as u32) << 3) |
         (load<u8>(third, KINDS) as u32);
       const shape: u32 = load<u8>(kinds, SHAPES);
-      if (shape !== 0) {
+      if (shape - 1 < 3) {
         total += shape === 2 ? load<u8>(four & 0xffff, PAIR_COUNTS) : 1;
         at += shape;
         continue;
       }
-      to = cl100k ? splitCl100k(at, end) : splitO200k(at, end);
+      to = asciiEnd(shape, at, end, slash);
+      if (to === 0) to = cl100k ? splitCl100k(at, end) : splitO200k(at, end);
     }
     const size = (to - at) as u32;
     if (size < 3) {

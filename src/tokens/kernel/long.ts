@@ -84,20 +84,20 @@ function agree(region: usize, left: u32, right: u32, border: u32): bool {
   const last = region + (((spread(key) >> (64 - BORDERS_LOG)) as usize) << 3);
   const known = load<u64>(last, BORDERS);
   if (known >> 1 === key) return (known & 1) !== 0;
-  const yes = neighbours(region, left, right, load<u32>(border << 2, LOWEST));
+  const yes = neighbours(left, right, load<u32>(border << 2, LOWEST));
   store<u64>(last, (key << 1) | (yes ? 1 : 0), BORDERS);
   return yes;
 }
 
 /** Whether merging would have left this border alone until both tokens were whole. */
-function neighbours(region: usize, left: u32, right: u32, lowest: u32): bool {
+function neighbours(left: u32, right: u32, lowest: u32): bool {
   let x = left;
   let y = right;
   // The rank at which x or y ceased to be a token of its own; across the border only a lower one
   // comes before it.
   let bound: u32 = NONE;
   while (bound > lowest) {
-    if (merged(region, x, y) < bound) return false;
+    if (merged(x, y) < bound) return false;
     if (x > y) {
       if (x < 256) return true;
       bound = x;

@@ -38,7 +38,7 @@ export function countShort(region: usize, start: usize, end: usize): u32 {
   for (let i: u32 = 0; i < last; i++) {
     let key = keyAt(region, i);
     if (key === UNKNOWN) {
-      key = (merged(region, tokenAt(region, i), tokenAt(region, i + 1)) << PLACE_BITS) | i;
+      key = (merged(tokenAt(region, i), tokenAt(region, i + 1)) << PLACE_BITS) | i;
       setKey(region, i, key);
     }
     best = min<u32>(best, key);
@@ -70,12 +70,12 @@ export function countShort(region: usize, start: usize, end: usize): u32 {
     best = min<u32>(even, odd);
     if (beyond !== 0) {
       const right = ctz<u32>(beyond);
-      const key = (merged(region, token, tokenAt(region, right)) << PLACE_BITS) | place;
+      const key = (merged(token, tokenAt(region, right)) << PLACE_BITS) | place;
       setKey(region, place, key);
       best = min<u32>(best, key);
     }
     if (before !== 0) {
-      const key = (merged(region, tokenAt(region, left), token) << PLACE_BITS) | left;
+      const key = (merged(tokenAt(region, left), token) << PLACE_BITS) | left;
       setKey(region, left, key);
       best = min<u32>(best, key);
     }

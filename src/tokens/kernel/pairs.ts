@@ -1,21 +1,20 @@
 import {
+  GROUPS_LOG,
   HALVES,
   LOWEST,
   MAYBE,
   MAYBE_LOG,
-  MERGES,
-  MERGES_LOG,
   NONE,
   OF_BYTE,
   OF_BYTES,
   PAIR_COUNTS,
   PAIRS,
   PAIRS_LOG,
+  PLACES,
   TOKEN_BITS,
 } from '../layout.ts';
 
 const SPREAD: u64 = ((0x9e3779b9 as u64) << 32) | 0x7f4a7c15;
-const EMPTY = u64.MAX_VALUE;
 /** Of a slot: the key's bits. The merged token is above them. */
 const KEY_BITS = 2 * TOKEN_BITS + 1;
 const KEY_MASK: u64 = ((1 as u64) << KEY_BITS) - 1;
@@ -30,9 +29,8 @@ export function spread(key: u64): u64 {
   return key * SPREAD;
 }
 
-/** Lays out the tables of merges, once `HALVES` and `OF_BYTE` are there. `ends` is room for two bytes a token. */
+/** Lays out the tables of merges, once `HALVES`, `OF_BYTE` and `PLACES` are there. `ends` is room for two bytes a token. */
 export function buildPairs(tokens: u32, ends: usize): void {
-  memory.fill(PAIRS, 0xff, 8 << PAIRS_LOG);
   memory.fill(PAIR_COUNTS, 2, 65536);
   for (let i: usize = 0; i < 65536; i++) {
     store<u32>(i << 2, NONE, OF_BYTES);
@@ -59,31 +57,27 @@ export function buildPairs(tokens: u32, ends: usize): void {
     const hash = spread(key);
     const bit = (hash >> (64 - MAYBE_LOG)) as u32;
     store<u32>((bit >> 5) << 2, load<u32>((bit >> 5) << 2, MAYBE) | (1 << (bit & 31)), MAYBE);
-    let slot = (hash >> (64 - PAIRS_LOG)) as u32;
-    while (load<u64>(slot << 3, PAIRS) !== EMPTY) slot = (slot + 1) & ((1 << PAIRS_LOG) - 1);
-    store<u64>(slot << 3, key | ((token as u64) << KEY_BITS), PAIRS);
+    store<u64>(placeOf(hash), key | ((token as u64) << KEY_BITS), PAIRS);
   }
 }
 
-/** The token that two tokens merge into, or `NONE`. A place in the large table is a cache miss: two small ones stand before it. */
-export function merged(region: usize, left: u32, right: u32): u32 {
+/** Where a merge is in `PAIRS`, by the hash of its two tokens: no two are at one place. */
+function placeOf(hash: u64): usize {
+  const step = load<u8>((hash >> (64 - GROUPS_LOG)) as usize, PLACES) as u32;
+  const first = (hash >> 30) as u32;
+  const by = ((hash >> 12) as u32) | 1;
+  return ((first + step * by) & ((1 << PAIRS_LOG) - 1)) << 3;
+}
+
+/**
+ * The token that two tokens merge into, or `NONE`. A place in the large table is a cache miss: a small
+ * one stands before it, as nearly half of the pairs that are asked for merge into nothing.
+ */
+export function merged(left: u32, right: u32): u32 {
   const key = pairKey(left, right);
   const hash = spread(key);
   const bit = (hash >> (64 - MAYBE_LOG)) as u32;
   if (((load<u32>((bit >> 5) << 2, MAYBE) >> (bit & 31)) & 1) === 0) return NONE;
-  const last = region + (((hash >> (64 - MERGES_LOG)) as usize) << 3);
-  const entry = load<u64>(last, MERGES);
-  if (((entry ^ key) & KEY_MASK) === 0) return (entry >> KEY_BITS) as u32;
-  let slot = (hash >> (64 - PAIRS_LOG)) as u32;
-  let found = load<u64>(slot << 3, PAIRS);
-  while (((found ^ key) & KEY_MASK) !== 0) {
-    if (found === EMPTY) {
-      found = key | ((NONE as u64) << KEY_BITS);
-      break;
-    }
-    slot = (slot + 1) & ((1 << PAIRS_LOG) - 1);
-    found = load<u64>(slot << 3, PAIRS);
-  }
-  store<u64>(last, found, MERGES);
-  return (found >> KEY_BITS) as u32;
+  const entry = load<u64>(placeOf(hash), PAIRS);
+  return select<u32>((entry >> KEY_BITS) as u32, NONE, ((entry ^ key) & KEY_MASK) === 0);
 }
