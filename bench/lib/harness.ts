@@ -123,7 +123,7 @@ function measure(question: Question, contenders: readonly Contender[], input: In
   const runs = question.runs ?? 3;
   const took = new Map<string, { seconds: number[]; reports: ChildReport[] }>();
   // Read once, so that nobody pays for a cold cache.
-  spawnSync('sh', ['-c', `cat '${input.path}' > /dev/null`]);
+  spawnSync('sh', ['-c', `find '${input.path}' -type f -exec cat {} + > /dev/null`]);
   for (let round = 0; round < runs; round++) {
     for (const contender of contenders) {
       if (contender.once === true && round > 0) continue;

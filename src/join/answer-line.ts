@@ -9,7 +9,6 @@ import {
   skipValue,
   walkObject,
 } from './json-bytes.ts';
-import { LineShape } from './line-shape.ts';
 
 /**
  * Where the parts of one answer lie in its buffer, found by a walk over the top-level keys that also
@@ -35,8 +34,6 @@ export class AnswerLine {
   /** @internal Where those values begin; -1 for what is not reported. */
   readonly usageAt = { input: -1, cachedInput: -1, output: -1, reasoning: -1 };
 
-  #shape: AnswerShape | null = null;
-
   /** A 2xx with no error. */
   get ok(): boolean {
     return this.responseStart !== -1 && this.status >= 200 && this.status < 300 && !this.hasError;
@@ -47,17 +44,6 @@ export class AnswerLine {
    * whole JSON object with a custom_id.
    */
   read(bytes: Buffer, start: number, end: number): boolean {
-    const shape = this.#shape;
-    if (shape?.line.matches(bytes, start, end)) {
-      shape.fill(this, bytes);
-      return true;
-    }
-    if (!this.#walk(bytes, start, end)) return false;
-    if (shape === null || shape.line.worn) this.#shape = new AnswerShape(this, bytes, start, end);
-    return true;
-  }
-
-  #walk(bytes: Buffer, start: number, end: number): boolean {
     this.idStart = -1;
     this.hasError = false;
     this.#forgetResponse();
@@ -112,55 +98,8 @@ export class AnswerLine {
   }
 }
 
-const COUNTS = ['input', 'cachedInput', 'output', 'reasoning'] as const;
-
-/**
- * What was found in one answer, as places in its shape: the answers of a batch are alike, so that the
- * parts of most lines are known without a walk.
- */
-class AnswerShape {
-  readonly line: LineShape;
-  readonly #found: AnswerLine;
-  readonly #id: number;
-  readonly #status: number;
-  readonly #counts: readonly number[];
-
-  /** Of the line that `found` has just read. */
-  constructor(found: AnswerLine, bytes: Buffer, start: number, end: number) {
-    const counts = COUNTS.map((key) => found.usageAt[key]);
-    this.line = new LineShape(bytes, start, end, [found.idStart - 1, found.statusAt, ...counts]);
-    this.#id = this.line.valueAt(found.idStart - 1 - start);
-    this.#status = found.statusAt === -1 ? -1 : this.line.valueAt(found.statusAt - start);
-    this.#counts = counts.map((at) => (at === -1 ? -1 : this.line.valueAt(at - start)));
-    this.#found = new AnswerLine();
-    Object.assign(this.#found, { status: found.status, hasError: found.hasError });
-    Object.assign(this.#found.usage, found.usage);
-    if (found.responseStart === -1) return;
-    this.#found.responseStart = found.responseStart - start;
-    this.#found.responseEnd = found.responseEnd - start;
-  }
-
-  /** Says of a line that matches what a walk would. */
-  fill(into: AnswerLine, bytes: Buffer): void {
-    const { line } = this;
-    const found = this.#found;
-    into.idStart = line.starts[this.#id]! + 1;
-    into.idEnd = line.ends[this.#id]! - 1;
-    into.idEscaped = hasEscape(bytes, into.idStart, into.idEnd);
-    into.hasError = found.hasError;
-    const responds = found.responseStart !== -1;
-    into.responseStart = responds ? line.placeOf(found.responseStart) : -1;
-    into.responseEnd = responds ? line.placeOf(found.responseEnd - 1) + 1 : -1;
-    const [status, counts] = [this.#status, this.#counts];
-    into.status =
-      status === -1 ? found.status : readStatus(bytes, line.starts[status]!, line.ends[status]!);
-    for (let n = 0; n < COUNTS.length; n++) {
-      const [key, value] = [COUNTS[n]!, counts[n]!];
-      into.usage[key] =
-        value === -1 ? found.usage[key] : readCount(bytes, line.starts[value]!, line.ends[value]!);
-    }
-  }
-}
+/** The counts of tokens. */
+export const COUNTS = ['input', 'cachedInput', 'output', 'reasoning'] as const;
 
 const LINE_KEYS = new KeySet(['custom_id', 'response', 'error']);
 
@@ -275,7 +214,7 @@ function setCount(
 }
 
 /** A number, or a number in quotes; anything else is -1. */
-function readStatus(bytes: Buffer, value: number, end: number): number {
+export function readStatus(bytes: Buffer, value: number, end: number): number {
   const status =
     bytes[value] === QUOTE
       ? Number.parseInt(bytes.toString('latin1', value + 1, end - 1), 10)
@@ -284,7 +223,7 @@ function readStatus(bytes: Buffer, value: number, end: number): number {
 }
 
 /** A count of tokens; what is not a finite number counts as none. */
-function readCount(bytes: Buffer, value: number, end: number): number {
+export function readCount(bytes: Buffer, value: number, end: number): number {
   let count = 0;
   for (let at = value; at < end; at++) {
     const digit = bytes[at]! - 0x30;

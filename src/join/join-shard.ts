@@ -2,16 +2,16 @@ import type { Usage } from '../core/job.ts';
 import type { RowError } from '../core/record.ts';
 import type { RowAttempt } from '../core/result.ts';
 import { takeRoughly } from '../streams/spare-buffers.ts';
+import type { AnswerKernel } from './answer-kernel.ts';
 import { type AnswerFiles, AnswerReader } from './answer-reader.ts';
-import { AnswerIndex, likelyAnswers } from './answers.ts';
-import { IdTable } from './id-table.ts';
-import { OrdinalIds, type OrdinalRange } from './ordinal-ids.ts';
+import { AnswerIndex } from './answers.ts';
+import type { OrdinalRange } from './ordinal-ids.ts';
 import { judgeAnswer, MISSING } from './outcome.ts';
 import { joinPaths } from './paths.ts';
 import { commitFiles, type FinishedFile, RowFile } from './row-file.ts';
 import { ROW_BYTES, RowIndex } from './row-index.ts';
 import { FAILED_AND_RECORD, OK_AND_RECORD, okEnd, startResponse, startRow } from './row-lines.ts';
-import { idsOfOrdinals, readIds, type ShardIds } from './shard-ids.ts';
+import { knownIds, type ShardIds } from './shard-ids.ts';
 import { checkRecordsEnd, type ShardRow } from './shard-rows.ts';
 import type { Output, OutputReader } from './structured-output.ts';
 import { forRows } from './wanted-rows.ts';
@@ -91,13 +91,12 @@ export interface JoinSummary {
 export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
   const { directory, name, ordinals } = options;
   const reader = await AnswerReader.open(options.answers);
-  let index: AnswerIndex | null = null;
+  let kernel: AnswerKernel | null = null;
   try {
-    const table =
-      ordinals === undefined ? new IdTable(likelyAnswers(reader.bytes)) : new OrdinalIds(ordinals);
-    index = await AnswerIndex.read(reader, table);
-    const ids =
-      table instanceof IdTable ? await readIds(directory, name, table) : idsOfOrdinals(table.range);
+    const known = await knownIds(directory, name, ordinals);
+    kernel = known.kernel;
+    const index = await AnswerIndex.read(reader, kernel);
+    const { ids } = known;
     const recordBytes = await checkRecordsEnd(directory, name, ids.rows);
     const join = new ShardJoin(options, index, ids, recordBytes);
     try {
@@ -109,7 +108,7 @@ export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
       await join.discard();
     }
   } finally {
-    index?.end();
+    kernel?.end();
     await reader.close();
   }
 }
@@ -190,7 +189,7 @@ class ShardJoin {
       leftover: this.#leftover.lines,
       usage: { ...this.#index.usage },
       anomalies: {
-        unknown: this.#index.countAnswered() - this.#countKnown(),
+        unknown: this.#index.unknown,
         ...this.#index.anomalies,
         missing: this.#missing,
       },
@@ -225,14 +224,6 @@ class ShardJoin {
     const files = { recordBytes: this.#recordBytes, outputBytes, errorBytes };
     const head = { version: 1, rows, deferred, batch, at, prefix, ...files } as const;
     return new RowIndex(head, starts, lengths, idEnds, ids, room);
-  }
-
-  #countKnown(): number {
-    let known = 0;
-    for (let row = 0; row < this.#ids.rows; row++) {
-      if (this.#index.has(this.#ids.numberOf(row))) known++;
-    }
-    return known;
   }
 
   #decide(

@@ -1,13 +1,14 @@
+import { stat } from 'node:fs/promises';
 import { corruptShard } from '../shards/format.ts';
 import { shardPaths } from '../shards/paths.ts';
-import type { IdTable } from './id-table.ts';
+import { AnswerKernel } from './answer-kernel.ts';
 import { decodeString } from './json-bytes.ts';
+import { lineBlocks } from './line-blocks.ts';
 import type { OrdinalRange } from './ordinal-ids.ts';
-import { RowBlock } from './row-block.ts';
 import { NO_ENDS, NO_IDS } from './row-index.ts';
-import { forRequests } from './shard-rows.ts';
+import { NO_LINE, ShardRow } from './shard-rows.ts';
 
-const FIRST_ROWS = 128 * 1024;
+const NEWLINE = 0x0a;
 
 /** The custom_ids of a shard's rows, in its order. */
 export interface ShardIds {
@@ -17,43 +18,62 @@ export interface ShardIds {
   /** Each id's text as it stands in JSON, and where it ends. */
   readonly ids: Buffer;
   readonly idEnds: Uint32Array;
-  /** The number of the row's id, or -1 for one that was never numbered. Rows count from 0. */
+  /** The number of the row's id. Rows count from 0. */
   numberOf(row: number): number;
 }
 
-/** The ids that follow from the ordinals; they are numbered as `OrdinalIds` does. */
-export function idsOfOrdinals({ prefix, rows }: OrdinalRange): ShardIds {
-  return { rows, prefix, ids: NO_IDS, idEnds: NO_ENDS, numberOf: (row) => row };
+/** A kernel for the answers to a shard, which is to be ended, and the ids that it knows. */
+export async function knownIds(
+  directory: string,
+  name: string,
+  ordinals: OrdinalRange | undefined,
+): Promise<{ kernel: AnswerKernel; ids: ShardIds }> {
+  if (ordinals !== undefined) {
+    const { prefix, rows } = ordinals;
+    const ids = { rows, prefix, ids: NO_IDS, idEnds: NO_ENDS, numberOf: (row: number) => row };
+    return { kernel: new AnswerKernel(ordinals), ids };
+  }
+  const { requests } = shardPaths(directory, name);
+  const kernel = new AnswerKernel({ requestBytes: (await stat(requests)).size });
+  try {
+    await readIds(requests, kernel);
+  } catch (error) {
+    kernel.end();
+    throw error;
+  }
+  const numberOf = (row: number) => kernel.numberOf(row);
+  return { kernel, ids: { rows: kernel.ids, prefix: null, ...kernel.texts(), numberOf } };
 }
 
-/** The ids as the requests have them, looked up in `table`. */
-export async function readIds(directory: string, name: string, table: IdTable): Promise<ShardIds> {
-  let numbers = new Int32Array(FIRST_ROWS);
-  let ends = new Uint32Array(FIRST_ROWS);
-  const text = new RowBlock();
-  let rows = 0;
-  const { requests: path } = shardPaths(directory, name);
-  await forRequests(directory, name, ({ request, idStart, idEnd, idEscaped }) => {
-    if (rows === numbers.length) {
-      const [fewer, shorter] = [numbers, ends];
-      numbers = new Int32Array(rows * 2);
-      numbers.set(fewer);
-      ends = new Uint32Array(rows * 2);
-      ends.set(shorter);
+/** Lists the ids as the requests have them. */
+async function readIds(path: string, kernel: AnswerKernel): Promise<void> {
+  for await (const { buffer, start, end } of lineBlocks(path, { buffers: kernel.blocks })) {
+    for (let at = start; at < end; ) {
+      if (kernel.holds(buffer)) {
+        if (kernel.addIds(buffer, at, end)) break;
+        at = kernel.stoppedAt(buffer);
+      }
+      const newline = buffer.indexOf(NEWLINE, at);
+      readId({ buffer, start: at, end: newline }, path, kernel);
+      at = newline + 1;
     }
-    text.bytes(request.buffer, idStart, idEnd);
-    numbers[rows] = idEscaped
-      ? numberOfText(table, decoded(request.buffer, idStart, idEnd, path, rows + 1))
-      : table.find(request.buffer, idStart, idEnd);
-    ends[rows++] = text.length;
-  });
-  return {
-    rows,
-    prefix: null,
-    ids: text.buffer.subarray(0, text.length),
-    idEnds: ends.subarray(0, rows),
-    numberOf: (row) => numbers[row]!,
-  };
+  }
+  kernel.numberIds();
+}
+
+/** One that is not plain text. */
+function readId(request: ShardRow['request'], path: string, kernel: AnswerKernel): void {
+  const line = kernel.ids + 1;
+  const row = new ShardRow(request, NO_LINE);
+  if (!row.readRequest()) throw corruptShard(path, line, 'this is no request line');
+  const { buffer } = request;
+  const text = buffer.subarray(row.idStart, row.idEnd);
+  const id = row.idEscaped
+    ? Buffer.from(decoded(buffer, row.idStart, row.idEnd, path, line), 'utf8')
+    : text;
+  if (!kernel.addId(text, id)) {
+    throw corruptShard(path, line, 'its custom_id is too long, or one too many');
+  }
 }
 
 function decoded(bytes: Buffer, start: number, end: number, path: string, line: number): string {
@@ -62,9 +82,4 @@ function decoded(bytes: Buffer, start: number, end: number, path: string, line: 
   } catch {
     throw corruptShard(path, line, 'the custom_id is no JSON');
   }
-}
-
-function numberOfText(table: IdTable, text: string): number {
-  const id = Buffer.from(text, 'utf8');
-  return table.find(id, 0, id.length);
 }

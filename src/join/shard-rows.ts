@@ -2,7 +2,7 @@ import type { RowAttempt } from '../core/result.ts';
 import { corruptShard, readRecordLine } from '../shards/format.ts';
 import { shardPaths } from '../shards/paths.ts';
 import { openPrivate } from '../streams/files.ts';
-import { type LineBlock, lineBlocks } from './line-blocks.ts';
+import type { LineBlock } from './line-blocks.ts';
 
 const NEWLINE = 0x0a;
 const QUOTE = 0x22;
@@ -144,26 +144,6 @@ export class LineFeed {
 
 /** Of what is not looked at. */
 export const NO_LINE: ShardLine = { buffer: Buffer.alloc(0), start: 0, end: 0 };
-
-/** Calls `visit` for each request line of a sealed shard. Throws `corrupt_shard`. */
-export async function forRequests(
-  directory: string,
-  name: string,
-  visit: (row: ShardRow) => void,
-): Promise<void> {
-  const { requests: path } = shardPaths(directory, name);
-  const blocks = lineBlocks(path, { reuse: true });
-  const feed = new LineFeed();
-  const row = new ShardRow(feed, NO_LINE);
-  try {
-    for (let line = 1; feed.step() || (await feed.advance(blocks)); line++) {
-      if (!row.readRequest()) throw corruptShard(path, line, 'this is no request line');
-      visit(row);
-    }
-  } finally {
-    await blocks.return();
-  }
-}
 
 /**
  * Checks that the records of a shard end with a whole line, which a file that was cut does not, and

@@ -1,16 +1,52 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { AnswerKernel } from '../../src/join/answer-kernel.ts';
 import { AnswerLine } from '../../src/join/answer-line.ts';
+import { AnswerShape } from '../../src/join/answer-shape.ts';
 import { skipValue } from '../../src/join/json-bytes.ts';
+import { ODD_LINE } from '../../src/join/kernel/layout.ts';
 import { judgeAnswer } from '../../src/join/outcome.ts';
 import { expiredLine, failedLine, okLine } from './helpers.ts';
 
+/** Bytes on both sides of a line that must not be looked at as part of it. */
+const BEFORE = Buffer.from('"}\n');
+const AFTER = Buffer.from('\n{"');
+
 /** What the walk found in a line, or null when it refused it. */
-function walk(text: string, line = new AnswerLine()) {
-  // Bytes on both sides that must not be looked at as part of the line.
-  const before = Buffer.from('"}\n');
-  const bytes = Buffer.concat([before, Buffer.from(text, 'utf8'), Buffer.from('\n{"')]);
-  if (!line.read(bytes, before.length, bytes.length - 3)) return null;
+function walk(text: string) {
+  const bytes = Buffer.concat([BEFORE, Buffer.from(text, 'utf8'), AFTER]);
+  const line = new AnswerLine();
+  return line.read(bytes, BEFORE.length, bytes.length - AFTER.length) ? partsOf(line, bytes) : null;
+}
+
+/** The same by the kernel, where a line has the shape of those before. */
+class ShapedLines {
+  /** Lines that had it. */
+  matched = 0;
+  readonly #kernel = new AnswerKernel({ prefix: 'of no answer ', first: 0, rows: 0 });
+  readonly #line = new AnswerLine();
+  #shape: AnswerShape | null = null;
+
+  read(text: string): ReturnType<typeof walk> {
+    const [block] = this.#kernel.blocks as [Buffer];
+    const length = Buffer.concat([BEFORE, Buffer.from(text, 'utf8'), AFTER]).copy(block);
+    const [start, newline] = [BEFORE.length, length - AFTER.length];
+    if (this.#kernel.takeLines(block, start, newline + 1, 0) === ODD_LINE) {
+      this.matched++;
+      this.#shape!.matched();
+      this.#shape!.fill(this.#line, block);
+      return partsOf(this.#line, block);
+    }
+    this.#shape?.missed();
+    if (!this.#line.read(block, start, newline)) return null;
+    if (this.#shape?.worn !== false) {
+      this.#shape = new AnswerShape(this.#kernel, this.#line, block, start, newline);
+    }
+    return partsOf(this.#line, block);
+  }
+}
+
+function partsOf(line: AnswerLine, bytes: Buffer) {
   return {
     id: line.id(bytes).toString('utf8'),
     response:
@@ -210,11 +246,11 @@ describe('AnswerLine', () => {
     test('a line is read as it is by itself', () => {
       fc.assert(
         fc.property(fc.constantFrom(...layouts), fc.array(lineOf, most), (usual, plans) => {
-          const line = new AnswerLine();
+          const shaped = new ShapedLines();
           for (const plan of plans) {
             const text = written(usual, plan);
             if (!text.isWellFormed()) continue;
-            expect([text, walk(text, line)]).toEqual([text, parse(text)]);
+            expect([text, shaped.read(text)]).toEqual([text, parse(text)]);
           }
         }),
         { numRuns: 300 },
@@ -223,12 +259,54 @@ describe('AnswerLine', () => {
   });
 
   test('refuses what follows a line of a known shape, blanks apart', () => {
-    const line = new AnswerLine();
+    const shaped = new ShapedLines();
     const text = okLine('job-1');
-    expect(walk(text, line)).toEqual(walk(text, line));
-    expect(walk(`${text}x`, line)).toBeNull();
-    expect(walk(`${text}${text}`, line)).toBeNull();
-    expect(walk(`${text} `, line)).toEqual(parse(text));
+    expect(shaped.read(text)).toEqual(shaped.read(text));
+    expect(shaped.matched).toBe(1);
+    expect(shaped.read(`${text}x`)).toBeNull();
+    expect(shaped.read(`${text}${text}`)).toBeNull();
+    expect(shaped.read(`${text} `)).toEqual(parse(text));
+  });
+
+  test('takes strings of any length and escapes at any place, and no other', () => {
+    const shaped = new ShapedLines();
+    // Each line that differs teaches it one more place where lines do.
+    for (let n = 0; n < 6; n++) shaped.read(okLine(`job-${n}`, `${n}`));
+    const escapes = [
+      '\\n',
+      '\\\\',
+      '\\"',
+      '\\u00e9',
+      '\\ud83e\\uddf5',
+      '\\\\\\"',
+      '\\/',
+      '\\b\\f\\r\\t',
+    ];
+    const bad = [
+      '\\x',
+      '\\u00g0',
+      '\\u12',
+      '\t',
+      '\\\u0001',
+      '\\',
+      '\\\\"',
+      '"',
+      '\\N',
+      '\\u',
+      '\\é',
+    ];
+    const marker = 'MARK';
+    const frame = okLine('job-2', marker);
+    for (let before = 0; before < 70; before++) {
+      for (const after of [0, 1, 15, 16, 47, 63, 64]) {
+        for (const piece of [...escapes, ...bad]) {
+          const text = frame.replace(marker, () => 'a'.repeat(before) + piece + 'z'.repeat(after));
+          const known = shaped.matched;
+          expect([text, shaped.read(text)]).toEqual([text, parse(text)]);
+          expect([text, shaped.matched - known]).toEqual([text, escapes.includes(piece) ? 1 : 0]);
+        }
+      }
+    }
   });
 
   test('refuses every line that was cut, and the next line run into it', () => {

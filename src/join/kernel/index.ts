@@ -1,4 +1,16 @@
+import { takeLines } from './answers.ts';
+import { addId, addIds, findId, numberIds } from './ids.ts';
 import { pickAnswers, planRoom, planWhole } from './room.ts';
 import { composeRows } from './rows.ts';
 
-export { composeRows, pickAnswers, planRoom, planWhole };
+export {
+  addId,
+  addIds,
+  composeRows,
+  findId,
+  numberIds,
+  pickAnswers,
+  planRoom,
+  planWhole,
+  takeLines,
+};
