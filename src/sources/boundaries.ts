@@ -1,8 +1,10 @@
 import type { Newline } from './csv-scanner.ts';
+import { rawMemory } from './raw/memory.ts';
 
 const QUOTE = 34;
 const LF = 10;
 const CR = 13;
+const BLANK = 32;
 const OUTSIDE = 0;
 const IN_QUOTED = 1;
 /** Behind a quote inside a quoted field: the next byte tells whether it closes or is doubled. */
@@ -152,6 +154,7 @@ export class CsvBoundaries implements BoundaryScan {
 export class LineBoundaries implements BoundaryScan {
   readonly #cuts: Cuts;
   readonly #maxLineBytes: number;
+  readonly #memory = rawMemory();
   #offset: number;
   #blank = true;
   #length = 0;
@@ -164,6 +167,25 @@ export class LineBoundaries implements BoundaryScan {
   }
 
   push(chunk: Buffer): void {
+    if (!this.#pass(chunk)) this.#walk(chunk);
+    this.#offset += chunk.length;
+  }
+
+  /** Counts all lines at once where there is neither a cut nor what may be a blank line. */
+  #pass(chunk: Buffer): boolean {
+    const { bytes, kernel } = this.#memory;
+    const end = chunk.length;
+    if (chunk.buffer !== bytes.buffer || end === 0) return false;
+    if (this.#offset + end >= this.#cuts.due || (this.#blank && chunk[0]! <= BLANK)) return false;
+    const lines = kernel.lines(chunk.byteOffset, chunk.byteOffset + end);
+    if (lines === -1) return false;
+    this.#cuts.records += lines;
+    this.#blank = chunk[end - 1] === LF;
+    this.#length = 0;
+    return true;
+  }
+
+  #walk(chunk: Buffer): void {
     const cuts = this.#cuts;
     let position = 0;
     for (let at = chunk.indexOf(LF); at >= 0; at = chunk.indexOf(LF, position)) {
@@ -173,7 +195,6 @@ export class LineBoundaries implements BoundaryScan {
       if (this.#offset + position >= cuts.due) cuts.cut(this.#offset + position);
     }
     this.#look(chunk, position, chunk.length);
-    this.#offset += chunk.length;
   }
 
   finish(): readonly Cut[] {

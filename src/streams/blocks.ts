@@ -10,6 +10,8 @@ export interface BlockOptions {
   readonly end?: number | null;
   /** Bytes a block; default 1 MiB. */
   readonly blockBytes?: number;
+  /** Where the blocks lie, in the place of new ones; half of it is a block. */
+  readonly room?: Buffer | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -21,7 +23,8 @@ export async function* readBlocks(
   path: string,
   options: BlockOptions = {},
 ): AsyncGenerator<Buffer, void, undefined> {
-  const { start = 0, end = null, blockBytes = BLOCK_BYTES, signal } = options;
+  const { start = 0, end = null, signal } = options;
+  const room = options.room ?? Buffer.allocUnsafeSlow(2 * (options.blockBytes ?? BLOCK_BYTES));
   signal?.throwIfAborted();
   const handle = await open(path, 'r');
   let position = start;
@@ -32,8 +35,8 @@ export async function* readBlocks(
     position += bytesRead;
     return block.subarray(0, bytesRead);
   };
-  let current = Buffer.allocUnsafeSlow(blockBytes);
-  let spare = Buffer.allocUnsafeSlow(blockBytes);
+  let current = room.subarray(0, room.length / 2);
+  let spare = room.subarray(room.length / 2);
   let pending = read(current);
   try {
     for (;;) {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { CsvBoundaries, LineBoundaries } from '../../src/sources/boundaries.ts';
 import { CsvParser } from '../../src/sources/csv.ts';
 import { NdjsonParser } from '../../src/sources/ndjson.ts';
+import { rawMemory } from '../../src/sources/raw/memory.ts';
 import { parseInChunks } from './chunks.ts';
 
 /** A writer by RFC 4180, as plain as can be. */
@@ -105,6 +106,19 @@ describe('CSV by property', () => {
   });
 });
 
+/** The cuts of chunks that lie where the kernel can count their lines. */
+function boundariesByKernel(input: Buffer, size: number, cutSize: number) {
+  const { bytes } = rawMemory();
+  const area = rawMemory().take(size)!;
+  const scan = new LineBoundaries(1 << 20, 0, cutSize);
+  for (let at = 0; at < input.length; at += size) {
+    const end = area.start + input.copy(bytes, area.start, at, at + size);
+    scan.push(bytes.subarray(area.start, end));
+  }
+  rawMemory().give(area);
+  return scan.finish();
+}
+
 describe('NDJSON by property', () => {
   const lines = fc
     .array(
@@ -121,15 +135,17 @@ describe('NDJSON by property', () => {
       fc.property(
         lines,
         fc.integer({ min: 1, max: 9 }),
-        fc.integer({ min: 1, max: 60 }),
+        fc.integer({ min: 1, max: 300 }),
         (input, size, cutSize) => {
           const whole = parseInChunks(new NdjsonParser(), input, input.length + 1);
           expect(parseInChunks(new NdjsonParser(), input, size)).toEqual(whole);
           const scan = new LineBoundaries(1 << 20, 0, cutSize);
           for (let at = 0; at < input.length; at += size) scan.push(input.subarray(at, at + size));
+          const cuts = scan.finish();
+          expect(boundariesByKernel(input, size * 13, cutSize)).toEqual(cuts);
           const pieced: unknown[] = [];
           let start = 0;
-          for (const cut of scan.finish()) {
+          for (const cut of cuts) {
             const startAt = { byte: start, row: pieced.length };
             const part = parseInChunks(
               new NdjsonParser({ startAt }),

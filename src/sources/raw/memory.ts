@@ -22,6 +22,7 @@ interface RawFunctions {
   joinText(pieces: number, spans: number, out: number, limit: number): number;
   writeNumber(value: number, to: number): number;
   copy(from: number, bytes: number, to: number): number;
+  lines(at: number, end: number): number;
 }
 
 /** A part of the memory. */

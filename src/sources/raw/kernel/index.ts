@@ -226,6 +226,24 @@ export function copy(from: i32, bytes: i32, to: i32): i32 {
   return to + bytes;
 }
 
+/** How many line feeds there are, or -1 when one before the last byte may be followed by a blank line. */
+export function lines(at: i32, end: i32): i32 {
+  let count = 0;
+  for (; at + 17 <= end; at += 16) {
+    const feeds = i8x16.bitmask(i8x16.eq(v128.load(at), i8x16.splat(0x0a)));
+    if (feeds === 0) continue;
+    const blanks = i8x16.bitmask(i8x16.le_u(v128.load(at + 1), i8x16.splat(0x20)));
+    if ((feeds & blanks) !== 0) return -1;
+    count += popcnt(feeds);
+  }
+  for (; at < end; at++) {
+    if (<u32>load<u8>(at) !== 0x0a) continue;
+    if (at + 1 < end && <u32>load<u8>(at + 1) <= 0x20) return -1;
+    count++;
+  }
+  return count;
+}
+
 function same(at: i32, text: i32, bytes: i32): bool {
   let i = 0;
   for (; i + 16 <= bytes; i += 16) {
