@@ -37,6 +37,12 @@ export class PartitionSealer {
     this.#baseModel = baseModel;
   }
 
+  /** Makes what every partition needs before there is one. */
+  async warm(): Promise<void> {
+    const { splice } = this.#request;
+    if (splice !== null) await this.#counterFor(splice.model);
+  }
+
   seal(partition: Partition, { row, head, onSeal, signal }: SealOrder): Promise<PartitionProgress> {
     const source = this.#sources[partition.source]!;
     const items = source.read(partition, row, signal, this.#request.splice?.fields);
@@ -47,6 +53,7 @@ export class PartitionSealer {
     const order = { head, onSeal, fromStart, compared, signal };
     return sealPartition(this.#settings, partition, blocks, order);
   }
+
   #counterFor(model: string): Promise<JobCounter> {
     this.#counter ??=
       this.#settings.count === false

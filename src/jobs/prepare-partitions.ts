@@ -1,23 +1,14 @@
-import { availableParallelism } from 'node:os';
 import { isAbort, MillraceError, UsageError } from '../core/errors.ts';
-import type { Partition, ShardLimits } from '../core/job.ts';
+import type { Partition } from '../core/job.ts';
 import { loadModelTable } from '../tokens/models.ts';
-import { modelTables } from '../tokens/tables.ts';
 import { jobRow } from './context.ts';
+import { type Crew, inFile } from './crew.ts';
 import type { Job } from './job.ts';
-import { tableOf } from './model-table.ts';
 import { preparePartition, type Seal } from './partition.ts';
-import { PartitionSealer } from './partition-sealer.ts';
+import type { PartitionSealer } from './partition-sealer.ts';
 import type { PrepareOptions } from './prepare.ts';
 import type { OpenRequest } from './request.ts';
 import type { OpenSource } from './sources.ts';
-import { WorkerPool } from './workers/pool.ts';
-
-/** At the speed of exact counts a thread of its own saves about as much as it costs below this. */
-const BYTES_PER_WORKER = 64 * 1024 * 1024; // 64 MiB
-
-/** Below this all is done before a thread would be ready; above it, uploads go on meanwhile. */
-const BYTES_FOR_A_THREAD = 8 * 1024 * 1024; // 8 MiB
 
 /** A partition whose place among the job's records is known. */
 interface Placed {
@@ -36,7 +27,7 @@ export async function preparePartitions<T>(
   job: Job,
   sources: readonly OpenSource[],
   request: OpenRequest,
-  limits: ShardLimits,
+  { here, pool, workers }: Crew,
   options: PrepareOptions<T>,
 ): Promise<void> {
   const rows = await job.store.read((tx) => tx.partitions());
@@ -48,26 +39,8 @@ export async function preparePartitions<T>(
   }
   const failed = new AbortController();
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
-  const { strict, count } = options;
-  const given = options.models === undefined ? {} : { models: loadModelTable(options.models) };
-  const models = given.models ?? tableOf((await job.store.read(jobRow)).spec.request);
-  const settings = {
-    directory: job.directory.path,
-    jobName: job.name,
-    limits,
-    strict,
-    count,
-    models,
-  };
   const { baseModel } = options;
-  const descriptions = sources.map(({ description }) => description);
-  const workers = workersFor(rows, sources, request, options.workers);
-  const { portable } = request;
-  const model = count === false ? undefined : (baseModel ?? request.splice?.model);
-  const tables = workers === 0 || model === undefined ? null : modelTables(model, models, workers);
-  const task = { settings, request: portable, baseModel, descriptions, tables };
-  const pool = workers === 0 ? null : new WorkerPool(workers, task);
-  const here = new PartitionSealer(settings, sources, request, baseModel);
+  const given = options.models === undefined ? {} : { models: loadModelTable(options.models) };
   const running = new Map<number, Promise<void>>();
   const failures: { index: number; error: unknown }[] = [];
 
@@ -93,7 +66,7 @@ export async function preparePartitions<T>(
       for (const [index, placed] of ready(rows)) {
         if (running.size >= slots) break;
         if (running.has(index)) continue;
-        const sealer = pool !== null && inFile(sources, placed.partition) ? pool : here;
+        const sealer = pool !== null && inFile(sources[placed.partition.source]!) ? pool : here;
         if (sealer === here && busyHere) continue;
         busyHere ||= sealer === here;
         const run = prepare(placed, index, sealer)
@@ -115,7 +88,6 @@ export async function preparePartitions<T>(
     failed.abort(error);
   } finally {
     await Promise.allSettled(running.values());
-    await pool?.close();
   }
   throwFirst(failures, options.signal);
 }
@@ -135,36 +107,6 @@ function* ready(rows: readonly Partition[]): Generator<[number, Placed]> {
     ordinal += records;
     row += records;
   }
-}
-
-/**
- * Threads that have something to do; 0 when all is done in this one. Unless their number was given,
- * one more is worth its memory and its start only for so many bytes more.
- */
-function workersFor(
-  rows: readonly Partition[],
-  sources: readonly OpenSource[],
-  request: OpenRequest,
-  given: number | undefined,
-): number {
-  if (given !== undefined && (!Number.isSafeInteger(given) || given < 1)) {
-    throw new UsageError('the number of workers must be a positive whole number');
-  }
-  if (request.portable === null) return 0;
-  const open = rows.filter((row) => row.state !== 'prepared' && inFile(sources, row));
-  const bytes = open.reduce((sum, row) => sum + bytesOf(sources, row), 0);
-  const worth = Math.min(availableParallelism(), Math.floor(bytes / BYTES_PER_WORKER));
-  const workers = Math.max(1, Math.min(given ?? worth, open.length));
-  return workers === 1 && bytes < BYTES_FOR_A_THREAD ? 0 : workers;
-}
-
-function bytesOf(sources: readonly OpenSource[], { source, start, end }: Partition): number {
-  return (end ?? sources[source]?.description?.bytes ?? 0) - start;
-}
-
-/** Whether another thread can read it as well: a file by its name, not this process's input. */
-function inFile(sources: readonly OpenSource[], { source }: Partition): boolean {
-  return typeof sources[source]?.description?.path === 'string';
 }
 
 /** Gives a partition its first ordinal: the records before it are counted or prepared by now. */

@@ -6,6 +6,7 @@ import type { SourceOptions } from '../sources/describe.ts';
 import { cutPartitions } from '../sources/partitions.ts';
 import { loadModelTable } from '../tokens/models.ts';
 import { jobRow } from './context.ts';
+import { openCrew } from './crew.ts';
 import type { Job } from './job.ts';
 import { preparePartitions } from './prepare-partitions.ts';
 import { type JobRequest, type OpenRequest, openRequest } from './request.ts';
@@ -59,8 +60,13 @@ export async function prepareJob<T>(job: Job, options: PrepareOptions<T>): Promi
       request: requestSpec(request, options),
       limits,
     });
-    await planPartitions(job, sources, options.partitionBytes, signal);
-    await preparePartitions(job, sources, request, limits, options);
+    const crew = await openCrew(job, sources, request, limits, options);
+    try {
+      await planPartitions(job, sources, options.partitionBytes, signal);
+      await preparePartitions(job, sources, request, crew, options);
+    } finally {
+      await crew.pool?.close();
+    }
     return await endPreparation(job);
   } finally {
     job.active.preparing -= 1;

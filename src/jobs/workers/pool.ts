@@ -18,14 +18,21 @@ const THREAD = new URL(
  */
 const LIMITS = { maxYoungGenerationSizeMb: 2 };
 
+/** A thread, and a promise that is rejected with what it died of, maybe before anybody asked it. */
+interface Member {
+  readonly worker: Worker;
+  readonly failure: Promise<never>;
+}
+
 /**
- * Threads that prepare partitions, one each at a time, started when there is something to do. A worker
- * writes its own shard files; what the job remembers is written here. Close it, whatever happened.
+ * Threads that prepare partitions, one each at a time, started when there is something to do, or
+ * before. A worker writes its own shard files; what the job remembers is written here. Close it,
+ * whatever happened.
  */
 export class WorkerPool {
   readonly #task: WorkerTask;
   readonly #size: number;
-  readonly #idle: Worker[] = [];
+  readonly #idle: Member[] = [];
   readonly #all: Worker[] = [];
 
   constructor(size: number, task: WorkerTask) {
@@ -33,17 +40,23 @@ export class WorkerPool {
     this.#task = task;
   }
 
+  /** Starts all threads, so that they are ready when there is something to do. */
+  start(): void {
+    while (this.#all.length < this.#size) this.#idle.push(this.#start());
+  }
+
   /** As PartitionSealer, in a thread. No more calls at a time than the pool has threads. */
   async seal(partition: Partition, order: SealOrder): Promise<PartitionProgress> {
     const { row, head, onSeal, signal } = order;
     signal?.throwIfAborted();
-    const worker = this.#idle.pop() ?? this.#start();
+    const member = this.#idle.pop() ?? this.#start();
+    const { worker } = member;
     const abort = () => post(worker, { kind: 'abort' });
     signal?.addEventListener('abort', abort, { once: true });
     try {
       post(worker, { kind: 'seal', partition, row, head });
-      const progress = await follow(worker, onSeal);
-      this.#idle.push(worker);
+      const progress = await follow(member, onSeal);
+      this.#idle.push(member);
       return progress;
     } catch (error) {
       signal?.throwIfAborted();
@@ -57,26 +70,26 @@ export class WorkerPool {
     await Promise.all(this.#all.map((worker) => worker.terminate()));
   }
 
-  #start(): Worker {
+  #start(): Member {
     if (this.#all.length >= this.#size) {
       throw new MillraceError('worker_failed', 'more partitions at a time than threads');
     }
     const worker = new Worker(THREAD, { workerData: this.#task, resourceLimits: LIMITS });
     this.#all.push(worker);
-    return worker;
+    const failure = Promise.race([
+      once(worker, 'error').then(([error]) => Promise.reject(error)),
+      once(worker, 'exit').then(([code]) => Promise.reject(exited(code))),
+    ]);
+    // Nobody waits for it while there is nothing to do.
+    failure.catch(() => undefined);
+    return { worker, failure };
   }
 }
 
 /** Records what a worker seals until it is done or has failed. */
-async function follow(worker: Worker, onSeal: OnSeal): Promise<PartitionProgress> {
+async function follow({ worker, failure }: Member, onSeal: OnSeal): Promise<PartitionProgress> {
   const over = new AbortController();
   const { signal } = over;
-  const failure = Promise.race([
-    once(worker, 'error', { signal }).then(([error]) => Promise.reject(error)),
-    once(worker, 'exit', { signal }).then(([code]) => Promise.reject(exited(code))),
-  ]);
-  // Nobody waits for it once the worker is done.
-  failure.catch(() => undefined);
   try {
     for (;;) {
       const next = once(worker, 'message', { signal }) as Promise<[FromWorker]>;

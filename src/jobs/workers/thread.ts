@@ -12,7 +12,9 @@ const { settings, request, baseModel, descriptions, tables } = workerData as Wor
 if (tables !== null) giveTables(tables);
 const abort = new AbortController();
 let recorded: PromiseWithResolvers<void> | null = null;
-let sealer: Promise<PartitionSealer> | null = null;
+// Made while the sources are still cut; a failure is told to who asks for the first partition.
+const sealer = openSealer();
+sealer.catch(() => undefined);
 
 parentPort?.on('message', (message: ToWorker) => {
   if (message.kind === 'recorded') {
@@ -32,7 +34,6 @@ async function seal({
   row,
   head,
 }: Extract<ToWorker, { kind: 'seal' }>): Promise<FromWorker> {
-  sealer ??= openSealer();
   const progress = await (await sealer).seal(partition, {
     row,
     head,
@@ -49,7 +50,9 @@ async function seal({
 async function openSealer(): Promise<PartitionSealer> {
   if (request === null) throw new MillraceError('worker_failed', 'a worker needs a request');
   const sources = descriptions.map((each) => (each === null ? null : openDescribed(each)));
-  return new PartitionSealer(settings, sources, await openRequest(request), baseModel);
+  const opened = new PartitionSealer(settings, sources, await openRequest(request), baseModel);
+  await opened.warm();
+  return opened;
 }
 
 function tell(message: FromWorker): void {
