@@ -14,7 +14,7 @@ export class CsvRows {
   readonly #delimiter: number;
   readonly #maxRecordBytes: number;
   readonly #make: ObjectMaker<unknown>;
-  readonly #values: unknown[];
+  readonly #columns: number;
 
   constructor(
     kernel: RecordKernel,
@@ -26,19 +26,18 @@ export class CsvRows {
     this.#delimiter = delimiter;
     this.#maxRecordBytes = maxRecordBytes;
     this.#make = objectMaker(columns);
-    this.#values = new Array<unknown>(columns.length).fill('');
+    this.#columns = columns.length;
   }
 
   /** The next row behind `from`, empty lines passed over; null when it is not there or is unusual. */
   take(data: Buffer, from: number): Record<string, string> | null {
     const kernel = this.#kernel;
-    const values = this.#values;
     if (!kernel.holds(data)) return null;
-    if (!kernel.row(from, data.length, values.length, this.#delimiter)) return null;
+    if (!kernel.row(from, data.length, this.#columns, this.#delimiter)) return null;
     if (kernel.end - kernel.start > this.#maxRecordBytes) return null;
     this.start = kernel.start;
     this.next = kernel.next;
-    kernel.read(values);
-    return this.#make(values) as Record<string, string>;
+    const values = kernel.read(this.#columns);
+    return values === null ? null : (this.#make(values) as Record<string, string>);
   }
 }

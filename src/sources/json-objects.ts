@@ -21,7 +21,7 @@ export class JsonObjects {
   #closed = false;
   #shape: JsonShape | null = null;
   #make: ObjectMaker<unknown> = objectMaker([]);
-  #values: unknown[] = [];
+  #count = 0;
   #credit = MOST_CREDIT;
   #rest = 0;
 
@@ -41,10 +41,11 @@ export class JsonObjects {
   read(data: Buffer, start: number, limit: number): object | null {
     if (this.#shape === null || !this.#kernel.holds(data)) return null;
     if (!this.#kernel.object(start, limit)) return null;
-    if (!this.#kernel.read(this.#values)) return null;
+    const values = this.#kernel.read(this.#count);
+    if (values === null) return null;
     this.end = this.#kernel.next;
     if (this.#credit < MOST_CREDIT) this.#credit++;
-    return this.#make(this.#values);
+    return this.#make(values);
   }
 
   /** Told each object that JSON.parse made of `data[start, end)`. */
@@ -67,7 +68,7 @@ export class JsonObjects {
     this.#shape = known ? shape : null;
     if (!known) return;
     this.#make = objectMaker(shape.names);
-    this.#values = new Array<unknown>(shape.names.length).fill('');
+    this.#count = shape.names.length;
   }
 }
 

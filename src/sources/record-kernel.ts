@@ -132,13 +132,17 @@ export class RecordKernel {
     return true;
   }
 
-  /** Puts the fields of the record that was taken last into `values`; false when one is not JSON. */
-  read(values: unknown[]): boolean {
+  /**
+   * The values of the first `count` fields of the record that was taken last; null when one is not
+   * JSON. The array is a new one, since the engine would have to note each young string in an old one.
+   */
+  read(count: number): unknown[] | null {
+    const values = new Array<unknown>(count);
     const words = this.#words;
     const memory = this.#memory;
     const shorts = words[this.#found + 2]!;
     const text = shorts === 0 ? '' : memory.toString('utf8', this.#shorts, this.#shorts + shorts);
-    for (let field = 0, at = this.#fields; field < values.length; field++, at += ENTRY_BYTES) {
+    for (let field = 0, at = this.#fields; field < count; field++, at += ENTRY_BYTES) {
       const kind = words[at >> 2]!;
       if (kind === NUMBER) {
         values[field] = this.#doubles[(at + 8) >> 3]!;
@@ -152,11 +156,11 @@ export class RecordKernel {
         values[field] = kind === TRUE ? true : kind === FALSE ? false : null;
       else {
         const nested = parsed(memory.toString('utf8', start, end));
-        if (nested === undefined) return false;
+        if (nested === undefined) return null;
         values[field] = nested;
       }
     }
-    return true;
+    return values;
   }
 }
 
