@@ -32,6 +32,8 @@ export interface CsvOptions extends ParserOptions {
   readonly header?: boolean | readonly string[];
   /** Makes the records in another form than objects of strings. */
   readonly maker?: (columns: readonly string[]) => RecordMaker<unknown>;
+  /** Where the bytes are put that `maker` is to read. Default: wherever they are. */
+  readonly home?: Buffer | undefined;
 }
 
 /**
@@ -81,7 +83,7 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
     this.#newline = options.newline;
     this.#maker = options.maker ?? ((columns) => new CsvRecords(columns));
     this.#kernel = options.maker === undefined ? RecordKernel.take() : null;
-    this.#carry = new Carry(this.#kernel?.input);
+    this.#carry = new Carry(this.#kernel?.input ?? options.home);
     this.#header = (options.header ?? true) === true;
     if (this.#header && !this.#atStart) {
       throw new UsageError('a CSV that is not read from its start needs its columns: give header');

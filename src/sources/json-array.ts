@@ -70,7 +70,7 @@ export class JsonArrayParser extends RecordParser<unknown> {
     super();
     this.#raw = raw ?? null;
     this.#objects = this.#raw === null ? new JsonObjects() : null;
-    this.#carry = new Carry(this.#objects?.input);
+    this.#carry = new Carry((this.#raw ?? this.#objects)?.input);
     this.#source = source;
     this.#maxRecordBytes = maxRecordBytes;
     this.#utf8 = new Utf8Check(source);

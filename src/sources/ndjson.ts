@@ -23,6 +23,8 @@ export interface NdjsonOptions extends ParserOptions {
 
 /** See NdjsonJson. */
 export interface RawLines {
+  /** Where the bytes have to lie that it is to take. */
+  readonly input: Buffer;
   /** The line as a record in another form, or null to have it parsed. */
   take(data: Buffer, start: number, end: number): object | null;
   /** Told every record that was parsed, and where it stands. */
@@ -58,7 +60,7 @@ export class NdjsonParser<T = unknown> extends RecordParser<T> {
     this.#lines = new LineSplitter({
       maxLineBytes: this.#maxRecordBytes,
       startAt: start.byte,
-      home: this.#objects?.input,
+      home: (this.#raw ?? this.#objects)?.input,
     });
   }
 

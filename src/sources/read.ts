@@ -172,6 +172,7 @@ function rawBytes(
 /** What makes records raw, where that was asked for and can be done. */
 interface RawReader {
   readonly desk?: Desk;
+  readonly home?: Buffer;
   readonly maker?: NonNullable<CsvOptions['maker']>;
   readonly lines?: NdjsonJson;
 }
@@ -183,6 +184,7 @@ function rawReader(source: SourceDescription, fields: readonly string[] | undefi
   if (source.format !== 'csv') return { desk, lines: new NdjsonJson(fields, desk) };
   return {
     desk,
+    home: desk.input,
     maker: (columns) =>
       CsvJson.takes(columns) ? new CsvJson(columns, fields, desk) : new CsvRecords(columns),
   };
@@ -201,7 +203,7 @@ function parserOf(
         header: startAt.byte === 0 && source.header ? true : (source.columns ?? false),
         ...(source.delimiter === null ? {} : { delimiter: source.delimiter }),
         ...(source.newline === null ? {} : { newline: source.newline }),
-        ...(raw.maker === undefined ? {} : { maker: raw.maker }),
+        ...(raw.maker === undefined ? {} : { maker: raw.maker, home: raw.home }),
       });
     case 'batch':
       return new BatchFileParser(common);

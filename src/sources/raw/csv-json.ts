@@ -49,7 +49,7 @@ export class CsvJson implements RecordMaker<unknown> {
 
   object(data: Buffer, fields: Int32Array, start: number, end: number): unknown {
     const desk = this.#desk;
-    const base = this.#fits && end - start <= MOST_RECORD_BYTES ? desk.baseOf(data) : null;
+    const base = this.#fits && end - start <= MOST_RECORD_BYTES ? desk.addressOf(data) : null;
     if (base === null) return this.#plain.object(data, fields);
     const { memory, tables } = desk;
     const { words } = memory;

@@ -23,7 +23,6 @@ export class Desk {
   readonly #out: number;
   readonly tables: Area;
   #data: Buffer | null = null;
-  #base = 0;
   #turn = 0;
 
   private constructor(memory: RawMemory, area: Area, fields: number) {
@@ -48,17 +47,22 @@ export class Desk {
     this.memory.give(this.#area);
   }
 
-  /** What an offset in `data` is as an address, or null when it is too large to lie here. */
-  baseOf(data: Buffer): number | null {
-    if (data === this.#data) return this.#base;
-    if (data.length > INPUT_BYTES - SLACK_BYTES) return null;
-    this.#data = data;
-    this.#base = this.#input;
+  /** Where a parser that reads for this desk keeps its input. */
+  get input(): Buffer {
+    return this.memory.bytes.subarray(this.#input, this.#input + INPUT_BYTES - SLACK_BYTES);
+  }
+
+  /** Address of the first byte of `data`, or null when it did not fit into `input`. */
+  addressOf(data: Buffer): number | null {
     const { bytes } = this.memory;
-    data.copy(bytes, this.#input);
-    // Nothing that was there before may be taken for the end of a record.
-    bytes.fill(0, this.#input + data.length, this.#input + data.length + SLACK_BYTES);
-    return this.#base;
+    if (data.buffer !== bytes.buffer) return null;
+    const at = data.byteOffset;
+    if (data !== this.#data) {
+      this.#data = data;
+      // Nothing that was there before may be taken for the end of a record.
+      bytes.fill(0, at + data.length, at + data.length + SLACK_BYTES);
+    }
+    return at;
   }
 
   /** Of the next record: its spans, cleared, as an address. */

@@ -42,6 +42,10 @@ export class NdjsonJson {
     this.#desk = desk;
   }
 
+  get input(): Buffer {
+    return this.#desk.input;
+  }
+
   /** The shape of a record that the parser read: the next ones are expected to have it too. */
   learn(data: Buffer, start: number, end: number, record: object): void {
     if (++this.#misses > MOST_MISSES && this.#misses % MOST_MISSES !== 0) return;
@@ -82,7 +86,7 @@ export class NdjsonJson {
   take(data: Buffer, start: number, end: number): RawRecord | null {
     if (this.#keys === 0) return null;
     const desk = this.#desk;
-    const base = desk.baseOf(data);
+    const base = desk.addressOf(data);
     if (base === null) return null;
     const at = base + start;
     const stop = base + (data[end - 1] === CR ? end - 1 : end);
