@@ -16,7 +16,8 @@ export async function copyRows(
   let rows = 0;
   let writing: Promise<void> = Promise.resolve();
   try {
-    for await (const run of resultRuns(files, order)) {
+    const released = () => writing.catch(() => undefined);
+    for await (const run of resultRuns(files, order, released)) {
       signal?.throwIfAborted();
       rows += run.rows;
       if (isLineSink(sink)) {
@@ -43,10 +44,15 @@ export async function copyRows(
 
 /**
  * All final rows in the order of the sources or of arrival, in runs of lines; a run is valid until
- * the second next one is asked for.
+ * the second next one is asked for. With that one its file may end, whose memory goes to the next file
+ * once `released` resolves: nobody looks at the runs given so far. Default: at once.
  */
-export function resultRuns(files: readonly ResultFile[], order: RowOrder): AsyncIterable<RowRun> {
-  const reuse = { reuse: true };
+export function resultRuns(
+  files: readonly ResultFile[],
+  order: RowOrder,
+  released = () => Promise.resolve(),
+): AsyncIterable<RowRun> {
+  const reuse = { reuse: true, released };
   return order === 'source'
     ? mergeRuns(files, reuse)
     : arrivalRuns(

@@ -23,7 +23,7 @@ export interface RowsBlock extends LineBlock {
 /**
  * The rows of a shard whose ok rows were left in the downloads and the records: puts them together
  * from there, and puts the rows that were written to `path` between them. A block is valid until the
- * second next one is asked for, with `reuse`. Throws `results_gone`, `corrupt_shard` or
+ * second next one is asked for, with `reuse`, and at the end until `released`. Throws `results_gone`, `corrupt_shard` or
  * `damaged_result` when one of the files is not as the join left it.
  */
 export async function* deferredRows(
@@ -85,6 +85,7 @@ export async function* deferredRows(
     await written.close();
     await answers.close();
     other.end();
+    await options.released?.();
     kernel.end();
   }
 }

@@ -27,6 +27,11 @@ export interface LineBlockOptions {
    */
   readonly reuse?: boolean;
   /**
+   * Resolves once nobody looks at the blocks given so far. With `reuse` it is asked for at the end,
+   * before their memory goes to the next file. Default: the last one may go when the end is met.
+   */
+  readonly released?: () => Promise<void>;
+  /**
    * Two buffers to read into, again and again, half of each for what the block before left unfinished:
    * then a block is valid only until the next one is asked for.
    */
@@ -116,6 +121,7 @@ export async function* lineBlocks(
   } finally {
     await ahead;
     await handle.close();
+    await options.released?.();
     // Without `reuse` only the last one is in here, which nobody saw.
     if (held !== null) spare.push(held);
     if (options.buffers === undefined) for (const buffer of spare) giveBuffer(buffer);

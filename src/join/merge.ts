@@ -26,6 +26,8 @@ export interface RowRun {
 export interface RunOptions {
   /** Whether blocks are used again: then a run is valid until the second next. Default false. */
   readonly reuse?: boolean;
+  /** Resolves once nobody looks at the runs given so far; asked for with `reuse` where a file ends. */
+  readonly released?: () => Promise<void>;
 }
 
 /**
