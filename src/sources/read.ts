@@ -90,7 +90,7 @@ function beginReading(
   const bytes =
     source.seekable && source.path !== null
       ? readBlocks(source.path, { start, end: range.end, signal })
-      : abortable(unpackedBytes(source, rawBytes(source, options.input), signal), signal);
+      : abortable(unpackedBytes(source, rawBytes(source, options), signal), signal);
   return {
     blocks: closing(raw.desk, readItems(bytes, parser, source.strict)),
     next: () => (source.seekable ? parser.boundary : null),
@@ -115,7 +115,7 @@ async function* documentBlocks(
 ): AsyncGenerator<Iterable<SourceItem<unknown>>, void, undefined> {
   const common = { source: source.label, maxRecordBytes: source.maxRecordBytes };
   const { signal } = options;
-  const bytes = unpackedBytes(source, rawBytes(source, options.input), signal);
+  const bytes = unpackedBytes(source, rawBytes(source, options), signal);
   const input = new ReplayedInput(bytes);
   if (source.jsonPath === null && (await beginsArray(input))) {
     const { desk, lines } = rawReader(source, options.rawFields);
@@ -163,9 +163,13 @@ async function* openBlocks<T>(
 
 function rawBytes(
   source: SourceDescription,
-  input: AsyncIterable<Uint8Array> | undefined,
+  { input, signal }: ReadOptions,
 ): AsyncIterable<Uint8Array> {
   if (source.path === null) return input ?? process.stdin;
+  // A pipe has no places to read at, and what decompresses may look at a block later.
+  if (source.bytes !== null && source.compression === null) {
+    return readBlocks(source.path, { signal });
+  }
   return createReadStream(source.path, { highWaterMark: 256 * 1024 });
 }
 

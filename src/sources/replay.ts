@@ -1,6 +1,6 @@
 /**
  * A stream whose beginning can be looked at any number of times before it is read once. What was
- * looked at is kept until then.
+ * looked at is kept until then. A chunk has to stay as it is only until the next one is asked for.
  */
 export class ReplayedInput implements AsyncIterable<Uint8Array> {
   readonly #rest: AsyncIterator<Uint8Array>;
@@ -14,6 +14,7 @@ export class ReplayedInput implements AsyncIterable<Uint8Array> {
   async *look(): AsyncGenerator<Uint8Array, void, undefined> {
     for (let i = 0; ; i++) {
       if (i === this.#seen.length) {
+        if (i > 0) this.#seen[i - 1] = Buffer.from(this.#seen[i - 1]!);
         const next = await this.#rest.next();
         if (next.done === true) return;
         this.#seen.push(next.value);

@@ -72,6 +72,8 @@ describe('opening by name', () => {
     ['a.ndjson', ndjson],
     ['a.jsonl.gz', gzipSync(ndjson)],
     ['a.json', json, { jsonPath: 'data.rows' }],
+    // Several blocks are looked at before it is known what the document is.
+    ['late.json', ' '.repeat(2.5 * 1024 * 1024) + JSON.stringify(ROWS)],
     ['a.json.zst', zstdCompressSync(json), { jsonPath: 'data.rows' }],
     ['a.txt', CSV, { format: 'csv' }],
     ['b.txt', CSV.replace('id,text\n', ''), { format: 'csv', header: ['id', 'text'] }],
