@@ -75,10 +75,9 @@ export const BORDERS = 6 * MIB;
 export const SMALL_LINE = BORDERS + 256 * KIB;
 /** Longer pieces that wait: where they begin and their length, 32 bits each. */
 export const LONG_LINE = SMALL_LINE + 64 * KIB;
-/** Of the piece at hand: its bytes, its tokens, its pairs. */
-export const PIECE = LONG_LINE + 16 * KIB;
-export const TOKENS = PIECE + 1 * KIB;
-export const KEYS = TOKENS + 1 * KIB;
+/** Pieces that are being encoded, and where they are, 32 bits each. */
+export const PIECES = LONG_LINE + 16 * KIB;
+export const ACTIVE = PIECES + 64 * KIB;
 export const TEXT = BORDERS + 1 * MIB;
 /** Bytes beyond a text that may be looked at. */
 export const PADDING = 64;

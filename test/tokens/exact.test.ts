@@ -155,6 +155,19 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
     );
   });
 
+  it('counts new words that come again before they are encoded', () => {
+    const word = fc.string({
+      unit: fc.constantFrom(...'qzxjkvwyÄß漢'),
+      minLength: 1,
+      maxLength: 32,
+    });
+    const words = fc.array(word, { minLength: 1, maxLength: 90 });
+    fc.assert(
+      fc.property(words, (all) => !differs([...all, ...all, ...all.toReversed()].join(' '))),
+      { numRuns: 300 },
+    );
+  });
+
   it('counts bytes as it counts the string they are', () => {
     fc.assert(
       fc.property(soup, soup, (before, text) => {

@@ -13,7 +13,7 @@ import {
   TEXT,
 } from '../layout.ts';
 import { asciiEnd } from './ascii.ts';
-import { COUNT_BITS, countLongs, countSmalls } from './memory.ts';
+import { COUNT_BITS, countLines } from './memory.ts';
 import { buildPairs } from './pairs.ts';
 import { splitCl100k, splitO200k } from './split.ts';
 
@@ -49,8 +49,7 @@ export function count(region: usize, size: u32, stack: usize, dead: usize, cl100
   let total: u32 = 0;
   for (let at = region + TEXT; at < end; at = next) {
     total += line(region, at, min<usize>(at + LINE_BYTES, end), end, cl100k);
-    total += countSmalls(region, smallEnd);
-    total += countLongs(region, longEnd, stack, dead);
+    total += countLines(region, smallEnd, longEnd, stack, dead);
   }
   return total;
 }

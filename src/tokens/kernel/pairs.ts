@@ -77,7 +77,8 @@ export function merged(left: u32, right: u32): u32 {
   const key = pairKey(left, right);
   const hash = spread(key);
   const bit = (hash >> (64 - MAYBE_LOG)) as u32;
-  if (((load<u32>((bit >> 5) << 2, MAYBE) >> (bit & 31)) & 1) === 0) return NONE;
-  const entry = load<u64>(placeOf(hash), PAIRS);
+  const maybe = (load<u32>((bit >> 5) << 2, MAYBE) >> (bit & 31)) & 1;
+  // Without a branch, which would be foreseen wrong too often: what is ruled out looks at the first place.
+  const entry = load<u64>(placeOf(hash) & (0 - maybe), PAIRS);
   return select<u32>((entry >> KEY_BITS) as u32, NONE, ((entry ^ key) & KEY_MASK) === 0);
 }
