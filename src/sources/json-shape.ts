@@ -70,7 +70,7 @@ function skipValue(data: Buffer, start: number, end: number): number {
  * Behind the object or array that starts at `start`, by its brackets and strings alone; -1 when it
  * does not end before `end`, or is too deep to be a value of a record.
  */
-export function skipNested(data: Buffer, start: number, end: number): number {
+function skipNested(data: Buffer, start: number, end: number): number {
   let depth = 0;
   for (let at = start; at < end; ) {
     const byte = data[at++];
@@ -101,10 +101,4 @@ function skipBlanks(data: Buffer, start: number): number {
   let at = start;
   while (data[at] === 0x20 || data[at] === 0x09 || data[at] === 0x0a || data[at] === 0x0d) at++;
   return at;
-}
-
-/** Whether the bytes at `at` are these. */
-export function standsAt(data: Buffer, at: number, text: Buffer): boolean {
-  for (let i = 0; i < text.length; i++) if (data[at + i] !== text[i]) return false;
-  return true;
 }
