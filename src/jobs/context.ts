@@ -5,7 +5,7 @@ import { RETRY_AFTER_CAP_MS } from '../core/retry.ts';
 import type { Target } from '../core/service.ts';
 import type { StandardSchema } from '../core/standard-schema.ts';
 import type { JobRow, Reader, Store, Transaction } from '../core/store.ts';
-import { DEFAULT_TIMEOUT_MS } from '../service/targets.ts';
+import { DEFAULT_TIMEOUT_MS } from '../service/deadline.ts';
 import type { JobDirectory } from './directory.ts';
 
 /** What may change from one run of a job to the next. Times in ms. */

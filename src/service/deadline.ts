@@ -1,3 +1,6 @@
+/** Time of one try without an answer, in ms; a create that is lost is looked for after multiples of it. */
+export const DEFAULT_TIMEOUT_MS = 60 * 1000; // 60 s
+
 /**
  * The signal of one try: aborted by the caller's own signal, or when nothing moved for too long.
  * One place adds the listener to the caller's signal and takes it away again, so that a signal that

@@ -12,13 +12,12 @@ import { BlobStore } from './blob/store.ts';
 import { BatchClient } from './client.ts';
 import type { Authorizer } from './credentials.ts';
 import { keyAuthorizer, tokenAuthorizer } from './credentials.ts';
+import { DEFAULT_TIMEOUT_MS } from './deadline.ts';
 import { atVersion } from './dialects.ts';
 import type { Endpoint } from './endpoint.ts';
 import { checkKey, cloudOf, parseEndpoint } from './endpoint.ts';
 import { Transport } from './transport.ts';
 
-/** Time of one try without an answer, in ms; a create that is lost is looked for after multiples of it. */
-export const DEFAULT_TIMEOUT_MS = 60 * 1000; // 60 s
 const DEFAULT_CONCURRENCY = 8; // calls on the wire at once
 
 /** What every kind of target can be told. */
