@@ -2,6 +2,7 @@ import { isAbort, MillraceError, UsageError } from '../core/errors.ts';
 import type { Partition } from '../core/job.ts';
 import { loadModelTable } from '../tokens/models.ts';
 import { jobRow } from './context.ts';
+import { countAhead } from './count-ahead.ts';
 import { type Crew, inFile } from './crew.ts';
 import type { Job } from './job.ts';
 import { preparePartition, type Seal } from './partition.ts';
@@ -44,6 +45,23 @@ export async function preparePartitions<T>(
   const running = new Map<number, Promise<void>>();
   const failures: { index: number; error: unknown }[] = [];
 
+  let counted = Promise.withResolvers<void>();
+  const count = new AbortController();
+  const tellCounted = () => {
+    counted.resolve();
+    counted = Promise.withResolvers();
+  };
+  const stop = AbortSignal.any([signal, count.signal]);
+  // One at a time tells its records when it is done.
+  const counting =
+    workers < 2
+      ? null
+      : countAhead(rows, sources, tellCounted, stop).catch((error: unknown) => {
+          if (stop.aborted) return;
+          failures.push({ index: rows.length, error });
+          failed.abort(error);
+        });
+
   let busyHere = false;
   const prepare = async (
     { partition, ordinal, row }: Placed,
@@ -81,13 +99,15 @@ export async function preparePartitions<T>(
         running.set(index, run);
       }
       if (running.size === 0) break;
-      await Promise.race(running.values());
+      await Promise.race([...running.values(), counted.promise]);
     }
   } catch (error) {
     failures.push({ index: rows.length, error });
     failed.abort(error);
   } finally {
     await Promise.allSettled(running.values());
+    count.abort();
+    await counting;
   }
   throwFirst(failures, options.signal);
 }
@@ -120,7 +140,10 @@ async function place(job: Job, partition: Partition, ordinal: number): Promise<P
     );
   }
   return job.store.transaction((tx) =>
-    tx.updatePartition(partition.name, partition.version, { firstOrdinal: ordinal }),
+    tx.updatePartition(partition.name, partition.version, {
+      firstOrdinal: ordinal,
+      records: partition.records,
+    }),
   );
 }
 

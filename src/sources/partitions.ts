@@ -1,5 +1,6 @@
+import { type FileHandle, open } from 'node:fs/promises';
 import { BLOCK_BYTES, readBlocks } from '../streams/blocks.ts';
-import { type BoundaryScan, CsvBoundaries, LineBoundaries } from './boundaries.ts';
+import { type BoundaryScan, CsvBoundaries, type Cut, LineBoundaries } from './boundaries.ts';
 import { delimiterByte } from './csv-dialect.ts';
 import type { SourceDescription } from './description.ts';
 import { rawMemory } from './raw/memory.ts';
@@ -8,13 +9,15 @@ const MIB = 1024 * 1024;
 const MIN_PARTITION_BYTES = 32 * MIB;
 const MAX_PARTITION_BYTES = 1024 * MIB; // 1 GiB
 const PARTITIONS_WANTED = 16;
+const LINE_BLOCK_BYTES = 64 * 1024; // 64 KiB
+const LF = 10;
 
 /** A part of a source that one worker prepares. */
 export interface SourcePartition {
   readonly start: number;
   /** Offset behind its last record; null for a source that is read whole. */
   readonly end: number | null;
-  /** Records in it, those that will be rejected included; null when they are not counted. */
+  /** Records in it, those that will be rejected included; null when they are not counted (yet). */
   readonly records: number | null;
 }
 
@@ -32,41 +35,92 @@ export function likelyPartitions(source: SourceDescription, size?: number): numb
 }
 
 /**
- * Cuts a source at record boundaries and counts the records of each part, in one pass at the speed
- * of the disk. Sources that cannot be jumped into are one part, uncounted. There is always at least
- * one part.
+ * Cuts a source at record boundaries. Lines are cut by looking only where a part may end, and counted
+ * when `countRecords` is asked; a CSV is read once, and its records are counted on the way. Sources
+ * that cannot be jumped into are one part, uncounted. There is always at least one part.
  */
 export async function cutPartitions(
   source: SourceDescription,
   options: { size?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<SourcePartition[]> {
-  if (!source.seekable || source.path === null) return [{ start: 0, end: null, records: null }];
-  const size = options.size ?? partitionBytes(source.bytes ?? 0);
-  const scan = boundaryScan(source, size);
-  const memory = rawMemory();
-  const area = memory.take(2 * BLOCK_BYTES);
-  try {
-    const blocks = readBlocks(source.path, {
-      start: source.start,
-      // What was appended since the source was described belongs to nobody.
-      end: source.bytes,
-      room: area === null ? undefined : memory.bytes.subarray(area.start, area.end),
-      signal: options.signal,
-    });
-    for await (const block of blocks) scan.push(block);
-  } finally {
-    memory.give(area);
+  const { path, bytes, seekable } = source;
+  if (!seekable || path === null || bytes === null) {
+    return [{ start: 0, end: null, records: null }];
   }
+  const size = options.size ?? partitionBytes(bytes);
+  // What was appended since the source was described belongs to nobody.
+  const whole = { start: source.start, end: bytes };
+  if (source.format !== 'csv') return cutLines(path, whole, size);
+  const delimiter = delimiterByte(source.delimiter ?? ',');
+  const scan = new CsvBoundaries(delimiter, source.newline ?? 'lf', source.start, size);
   let start = source.start;
-  return scan.finish().map((cut) => {
-    const part = { start, end: cut.end, records: cut.records };
-    start = cut.end;
+  return (await scanned(path, whole, scan, options.signal)).map(({ end, records }) => {
+    const part = { start, end, records };
+    start = end;
     return part;
   });
 }
 
-function boundaryScan(source: SourceDescription, size: number): BoundaryScan {
-  if (source.format !== 'csv') return new LineBoundaries(source.maxRecordBytes, source.start, size);
-  const delimiter = delimiterByte(source.delimiter ?? ',');
-  return new CsvBoundaries(delimiter, source.newline ?? 'lf', source.start, size);
+/** Counts the records of a part that was cut but not counted, at the speed of the disk. */
+export async function countRecords(
+  { path, maxRecordBytes }: SourceDescription,
+  { start, end }: Pick<SourcePartition, 'start' | 'end'>,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  if (path === null || end === null) return null;
+  const scan = new LineBoundaries(maxRecordBytes, start, Number.POSITIVE_INFINITY);
+  const [part] = await scanned(path, { start, end }, scan, signal);
+  return part?.records ?? 0;
+}
+
+async function scanned(
+  path: string,
+  range: { readonly start: number; readonly end: number },
+  scan: BoundaryScan,
+  signal: AbortSignal | undefined,
+): Promise<readonly Cut[]> {
+  const memory = rawMemory();
+  const area = memory.take(2 * BLOCK_BYTES);
+  try {
+    const room = area === null ? undefined : memory.bytes.subarray(area.start, area.end);
+    for await (const block of readBlocks(path, { ...range, room, signal })) scan.push(block);
+  } finally {
+    memory.give(area);
+  }
+  return scan.finish();
+}
+
+async function cutLines(
+  path: string,
+  { start, end }: { readonly start: number; readonly end: number },
+  size: number,
+): Promise<SourcePartition[]> {
+  const parts: SourcePartition[] = [];
+  const file = await open(path, 'r');
+  try {
+    let from = start;
+    while (from + size < end) {
+      const next = await behindLine(file, from + size - 1, end);
+      parts.push({ start: from, end: next, records: null });
+      from = next;
+    }
+    if (from < end || parts.length === 0) parts.push({ start: from, end, records: null });
+  } finally {
+    await file.close();
+  }
+  return parts;
+}
+
+/** Offset behind the next line end at or behind `from`, or `end`. */
+async function behindLine(file: FileHandle, from: number, end: number): Promise<number> {
+  const block = Buffer.allocUnsafe(LINE_BLOCK_BYTES);
+  for (let at = from; at < end; ) {
+    const wanted = Math.min(block.length, end - at);
+    const { bytesRead } = await file.read(block, 0, wanted, at);
+    if (bytesRead === 0) break;
+    const found = block.subarray(0, bytesRead).indexOf(LF);
+    if (found !== -1) return at + found + 1;
+    at += bytesRead;
+  }
+  return end;
 }
