@@ -1,5 +1,6 @@
 import { compressionOfBytes } from '../streams/compression.ts';
 import { CsvParser } from './csv.ts';
+import { CsvRecords } from './csv-records.ts';
 import type { SourceDescription } from './description.ts';
 import { encodingOfBytes } from './encoding.ts';
 import { unpackedBytes } from './unpack.ts';
@@ -38,6 +39,8 @@ async function describeCsv(
     source: known.label,
     maxRecordBytes: known.maxRecordBytes,
     header: known.header || (known.columns ?? false),
+    // Few rows are looked at here, of perhaps thousands of files at a time: no kernel for each.
+    maker: (columns) => new CsvRecords(columns),
     ...(known.delimiter === null ? {} : { delimiter: known.delimiter }),
   });
   await readFirst(parser, bytes);

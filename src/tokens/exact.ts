@@ -8,6 +8,9 @@ import {
   type Region,
 } from './tables.ts';
 
+/** Room for a longer text is let go with the next text that needs none of it. */
+const KEPT_BYTES = 8 * 1024 * 1024; // 8 MiB
+
 /** A new counter of an encoding, with memories of its own. */
 export function exactEncoding(name: EncodingTables['name']): ExactEncoding {
   return new ExactEncoding(name);
@@ -21,7 +24,7 @@ export class ExactEncoding implements TextEncoding {
   readonly #room: number;
   /** Where the kernel looks for the text. */
   readonly #text: Buffer;
-  /** For texts that are longer than the others; it is let go with the next one that is not. */
+  /** For texts that are longer than the others. */
   #larger: ExactEncoding | null = null;
 
   constructor(name: EncodingTables['name'], wanted?: number) {
@@ -49,13 +52,16 @@ export class ExactEncoding implements TextEncoding {
   }
 
   #count(size: number): number {
+    if (this.#larger !== null && this.#larger.#room > KEPT_BYTES) this.#larger = null;
     const { start, stack, dead } = this.#region;
     return this.#kernel.count(start, size, stack, dead, this.#name === 'cl100k_base');
   }
 
   #largerFor(bytes: number): ExactEncoding {
     if (this.#larger === null || this.#larger.#room < bytes) {
-      this.#larger = new ExactEncoding(this.#name, 2 * bytes);
+      // Only as much as has to be where that is a lot: a memory has 4 GiB at most.
+      const room = Math.max(bytes, Math.min(2 * bytes, KEPT_BYTES));
+      this.#larger = new ExactEncoding(this.#name, room);
     }
     return this.#larger;
   }

@@ -43,3 +43,13 @@ it('counts more without the merges of an encoding', () => {
   giveTables(given);
   expect(count()).toBeGreaterThan(tokens);
 });
+
+it('counts a text that is longer than all before, and short ones behind it', () => {
+  const encoding = exactEncoding('cl100k_base');
+  const many = 60_000; // 9 MB, more than is kept for the next long one
+  const once = encoding.countText(text);
+  for (let round = 0; round < 2; round++) {
+    expect(encoding.countText(`${text}\n`.repeat(many))).toBe(once * many);
+    expect(encoding.countText(text)).toBe(once);
+  }
+});

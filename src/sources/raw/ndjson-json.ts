@@ -66,7 +66,7 @@ export class NdjsonJson {
       text.copy(memory.bytes, at);
       at += text.length;
     };
-    const extra = gaps.some((gap, k) => gap.length !== 1 + keys[k]!.length);
+    const extra = gaps.some((gap, k) => !gap.subarray(1).equals(keys[k]!));
     const first = tables.start / WORD_BYTES;
     memory.words[first] = keys.length;
     put(first + 1, tail);
