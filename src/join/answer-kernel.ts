@@ -44,7 +44,7 @@ interface Functions {
   takeLines(start: number, end: number): number;
   findId(address: number, bytes: number): number;
   addIds(start: number, end: number): number;
-  addId(text: number, textBytes: number, own: number, ownBytes: number): number;
+  addId(text: number, textBytes: number, own: number, ownBytes: number, lineEnd: number): number;
   numberIds(): void;
 }
 
@@ -108,6 +108,7 @@ export class AnswerKernel {
     const found = piece(most);
     const entries = piece(given === null ? ID_BYTES * most : 0);
     const textEnds = piece(given === null ? 4 * most : 0);
+    const requestEnds = piece(given === null ? 8 * most : 0);
     const slotsAt = piece(4 * slots);
     const textBytes = Math.min(MOST_TEXT_BYTES, requestBytes) + SLACK_BYTES;
     const texts = piece(given === null ? textBytes : 0);
@@ -149,6 +150,7 @@ export class AnswerKernel {
     this.#set(at.ID_TEXT_END, texts + textBytes);
     this.#set(at.ID_TEXT_ENDS, textEnds);
     this.#set(at.MOST_IDS, most);
+    this.#set(at.REQUEST_ENDS, requestEnds);
   }
 
   /** Gives the memory back; nothing of it is valid any more. */
@@ -230,19 +232,27 @@ export class AnswerKernel {
     return this.#loaded.functions.findId(this.#scratch, end - start);
   }
 
-  /** Lists the ids of a block's request lines. False when it stopped: at `stoppedAt`. */
-  addIds(block: Buffer, start: number, end: number): boolean {
+  /**
+   * Lists the ids of a block's request lines; `place` is where `start` lies in the file. False when it
+   * stopped: at `stoppedAt`.
+   */
+  addIds(block: Buffer, start: number, end: number, place: number): boolean {
     const { byteOffset } = block;
+    this.#doubles[at.LINE_PLACE / 8] = place - start - byteOffset;
     return this.#loaded.functions.addIds(byteOffset + start, byteOffset + end) === at.ALL_LINES;
   }
 
-  /** Lists an id by its text in JSON and what it is; false when it is too long or one too many. */
-  addId(text: Buffer, id: Buffer): boolean {
+  /**
+   * Lists an id by its text in JSON and what it is, whose request line ends at `lineEnd`. False when it
+   * is too long, or one too many.
+   */
+  addId(text: Buffer, id: Buffer, lineEnd: number): boolean {
     if (text.length > MOST_ID_BYTES || id.length > MOST_ID_BYTES) return false;
     const own = this.#scratch + MOST_ID_BYTES;
     text.copy(this.#bytes, this.#scratch);
     id.copy(this.#bytes, own);
-    return this.#loaded.functions.addId(this.#scratch, text.length, own, id.length) !== 0;
+    const { addId } = this.#loaded.functions;
+    return addId(this.#scratch, text.length, own, id.length, lineEnd) !== 0;
   }
 
   /** Gives the listed ids their numbers; then they can be found. */
@@ -253,6 +263,11 @@ export class AnswerKernel {
   /** The number of the id that was listed as the `row`th, from 0. */
   numberOf(row: number): number {
     return this.#numbers[(this.#get(at.ID_ENTRIES) + ID_BYTES * row + 12) / 4]!;
+  }
+
+  /** Where the request line of each listed id ends, its newline included. */
+  requestEnds(): Float64Array {
+    return new Float64Array(this.#loaded.memory.buffer, this.#get(at.REQUEST_ENDS), this.ids);
   }
 
   /** The texts of the listed ids, one after the other, and where each ends. */
@@ -275,7 +290,8 @@ function load(bytes: number): Loaded {
   const found = spare;
   spare = null;
   if (found !== null && found.memory.buffer.byteLength >= bytes) return found;
-  const memory = kernelMemory(bytes);
+  // A power of two, so that the next shard of about that size fits too.
+  const memory = kernelMemory(2 ** Math.ceil(Math.log2(bytes)));
   const path = new URL('./data/kernel.wasm', import.meta.url);
   return { memory, functions: loadKernel<Functions>(path, memory) };
 }

@@ -100,7 +100,7 @@ export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
     const recordBytes = await checkRecordsEnd(directory, name, ids.rows);
     const join = new ShardJoin(options, index, ids, recordBytes);
     try {
-      await forRows(directory, name, ordinals, join.toWrite(), (row, place) =>
+      await forRows(directory, name, ordinals ?? ids, join.toWrite(), (row, place) =>
         join.add(row, place),
       );
       return await join.commit();

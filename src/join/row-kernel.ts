@@ -10,6 +10,8 @@ const ALIGNMENT = 16;
 const SLACK_BYTES = 64;
 const MOST_STRETCHES = 8192;
 const MOST_ROWS_USUALLY = 100_000;
+/** Of the tables, by row. */
+const ROW_BYTES = 24;
 
 /** How much of what is kept, in bytes; what is not touched takes no room. */
 export interface RowKernelSizes {
@@ -129,7 +131,7 @@ export class RowKernel {
     const [idEndsAt] = piece(4 * idEnds.length);
     const idsPiece = piece(ids.length);
 
-    this.#loaded = load(this.#kind, end + 24 * Math.max(0, MOST_ROWS_USUALLY - rows));
+    this.#loaded = load(this.#kind, end + ROW_BYTES * Math.max(0, MOST_ROWS_USUALLY - rows));
     if (this.#kind === 'large') largeIsLent = true;
     const { buffer } = this.#loaded.memory;
     this.#bytes = Buffer.from(buffer);
@@ -330,7 +332,8 @@ function load(kind: 'large' | 'small' | null, bytes: number): Loaded {
   const spare = kind === null ? null : spares[kind];
   if (kind !== null) spares[kind] = null;
   if (spare !== null && spare.memory.buffer.byteLength >= bytes) return spare;
-  const memory = kernelMemory(bytes);
+  // A power of two, so that the next shard of about that size fits too.
+  const memory = kernelMemory(2 ** Math.ceil(Math.log2(bytes)));
   const path = new URL('./data/kernel.wasm', import.meta.url);
   return { memory, functions: loadKernel<Functions>(path, memory) };
 }

@@ -18,6 +18,8 @@ export interface ShardIds {
   /** Each id's text as it stands in JSON, and where it ends. */
   readonly ids: Buffer;
   readonly idEnds: Uint32Array;
+  /** Where each row's request line ends, its newline included; null where ids follow from ordinals. */
+  readonly requestEnds: Float64Array | null;
   /** The number of the row's id. Rows count from 0. */
   numberOf(row: number): number;
 }
@@ -30,8 +32,8 @@ export async function knownIds(
 ): Promise<{ kernel: AnswerKernel; ids: ShardIds }> {
   if (ordinals !== undefined) {
     const { prefix, rows } = ordinals;
-    const ids = { rows, prefix, ids: NO_IDS, idEnds: NO_ENDS, numberOf: (row: number) => row };
-    return { kernel: new AnswerKernel(ordinals), ids };
+    const ids = { rows, prefix, ids: NO_IDS, idEnds: NO_ENDS, requestEnds: null };
+    return { kernel: new AnswerKernel(ordinals), ids: { ...ids, numberOf: (row) => row } };
   }
   const { requests } = shardPaths(directory, name);
   const kernel = new AnswerKernel({ requestBytes: (await stat(requests)).size });
@@ -41,20 +43,22 @@ export async function knownIds(
     kernel.end();
     throw error;
   }
+  const ids = { rows: kernel.ids, prefix: null, requestEnds: kernel.requestEnds() };
   const numberOf = (row: number) => kernel.numberOf(row);
-  return { kernel, ids: { rows: kernel.ids, prefix: null, ...kernel.texts(), numberOf } };
+  return { kernel, ids: { ...ids, ...kernel.texts(), numberOf } };
 }
 
 /** Lists the ids as the requests have them. */
 async function readIds(path: string, kernel: AnswerKernel): Promise<void> {
-  for await (const { buffer, start, end } of lineBlocks(path, { buffers: kernel.blocks })) {
+  for await (const { buffer, start, end, offset } of lineBlocks(path, { buffers: kernel.blocks })) {
+    const place = offset - start;
     for (let at = start; at < end; ) {
       if (kernel.holds(buffer)) {
-        if (kernel.addIds(buffer, at, end)) break;
+        if (kernel.addIds(buffer, at, end, place + at)) break;
         at = kernel.stoppedAt(buffer);
       }
       const newline = buffer.indexOf(NEWLINE, at);
-      readId({ buffer, start: at, end: newline }, path, kernel);
+      readId({ buffer, start: at, end: newline }, path, kernel, place + newline + 1);
       at = newline + 1;
     }
   }
@@ -62,7 +66,12 @@ async function readIds(path: string, kernel: AnswerKernel): Promise<void> {
 }
 
 /** One that is not plain text. */
-function readId(request: ShardRow['request'], path: string, kernel: AnswerKernel): void {
+function readId(
+  request: ShardRow['request'],
+  path: string,
+  kernel: AnswerKernel,
+  lineEnd: number,
+): void {
   const line = kernel.ids + 1;
   const row = new ShardRow(request, NO_LINE);
   if (!row.readRequest()) throw corruptShard(path, line, 'this is no request line');
@@ -71,7 +80,7 @@ function readId(request: ShardRow['request'], path: string, kernel: AnswerKernel
   const id = row.idEscaped
     ? Buffer.from(decoded(buffer, row.idStart, row.idEnd, path, line), 'utf8')
     : text;
-  if (!kernel.addId(text, id)) {
+  if (!kernel.addId(text, id, lineEnd)) {
     throw corruptShard(path, line, 'its custom_id is too long, or one too many');
   }
 }

@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { corruptShard } from '../shards/format.ts';
 import { type ShardPaths, shardPaths } from '../shards/paths.ts';
@@ -5,7 +6,13 @@ import { openPrivate } from '../streams/files.ts';
 import { lineBlocks } from './line-blocks.ts';
 import { LineFinder } from './line-finder.ts';
 import type { OrdinalRange } from './ordinal-ids.ts';
-import { LineFeed, type ShardLine, ShardRow } from './shard-rows.ts';
+import { LineFeed, NO_LINE, type ShardLine, ShardRow } from './shard-rows.ts';
+
+const NEWLINE = 0x0a;
+/** As much of a record line as says its ordinal. */
+const ORDINAL_LINE_BYTES = 64;
+/** More than most last lines of a file are long. */
+const LAST_LINE_BYTES = 64 * 1024; // 64 KiB
 
 /** One file of a shard. */
 interface LineSource {
@@ -18,21 +25,21 @@ interface LineSource {
 
 /**
  * Calls `visit` for the rows of a sealed shard that `wanted` names by their place, from 0 and in
- * order, and awaits it where it gives a promise. Reads no further than to the last of them; where the
- * ids follow from the ordinals, only where they should lie. Throws `corrupt_shard`, naming the file
+ * order, and awaits it where it gives a promise. Reads only where they lie, as far as that is known, and
+ * no further than to the last of them. Throws `corrupt_shard`, naming the file
  * and the line, when the files are not as they were sealed.
  */
 export async function forRows(
   directory: string,
   name: string,
-  ordinals: OrdinalRange | undefined,
+  places: RowPlaces,
   wanted: Iterable<number>,
   visit: (row: ShardRow, place: number) => void | Promise<void>,
 ): Promise<void> {
   const paths = shardPaths(directory, name);
   const sources: LineSource[] = [];
   try {
-    for await (const source of openBoth(paths, ordinals)) sources.push(source);
+    for await (const source of openBoth(paths, places)) sources.push(source);
     const [requests, records] = sources as [LineSource, LineSource];
     const row = new ShardRow(requests.line, records.line);
     for (const place of wanted) {
@@ -58,18 +65,55 @@ export async function forRows(
   }
 }
 
+/** What is known of where the rows of a shard lie: their ordinals, or where their requests end. */
+export type RowPlaces =
+  | OrdinalRange
+  | { readonly rows: number; readonly requestEnds: Float64Array | null };
+
 async function* openBoth(
   { requests, records }: ShardPaths,
-  ordinals: OrdinalRange | undefined,
+  places: RowPlaces,
 ): AsyncGenerator<LineSource, void, undefined> {
-  if (ordinals === undefined) {
-    yield new FollowedLines(requests);
-    yield new FollowedLines(records);
-  } else {
-    const id = JSON.stringify(ordinals.prefix).slice(0, -1);
-    yield await FoundLines.open(requests, `{"custom_id":${id}`, ordinals);
-    yield await FoundLines.open(records, '{"ordinal":', ordinals);
+  if ('first' in places) {
+    const id = JSON.stringify(places.prefix).slice(0, -1);
+    yield await FoundLines.open(requests, `{"custom_id":${id}`, places);
+    yield await FoundLines.open(records, '{"ordinal":', places);
+    return;
   }
+  const { rows, requestEnds } = places;
+  yield requestEnds === null
+    ? new FollowedLines(requests)
+    : await ListedLines.open(requests, requestEnds);
+  const first = await firstOfRun(records, rows);
+  yield first === null
+    ? new FollowedLines(records)
+    : await FoundLines.open(records, '{"ordinal":', { first, rows });
+}
+
+/** The ordinal of the first record, when those of the others follow it one by one; else null. */
+async function firstOfRun(path: string, rows: number): Promise<number | null> {
+  const handle = await openPrivate(path, 'r');
+  try {
+    const { size } = await handle.stat();
+    const head = Buffer.alloc(ORDINAL_LINE_BYTES);
+    await handle.read(head, 0, head.length, 0);
+    const tail = Buffer.alloc(Math.min(size, LAST_LINE_BYTES));
+    await handle.read(tail, 0, tail.length, size - tail.length);
+    // The last byte is the last line's own newline.
+    const last = tail.lastIndexOf(NEWLINE, -2) + 1;
+    if (last === 0 && tail.length < size) return null;
+    const [from, to] = [ordinalOf(head, 0), ordinalOf(tail, last)];
+    // Ordinals go up from line to line, so that none is left out where these fit.
+    return from !== null && to === from + rows - 1 ? from : null;
+  } finally {
+    await handle.close();
+  }
+}
+
+function ordinalOf(bytes: Buffer, start: number): number | null {
+  const text = bytes.toString('latin1', start, start + ORDINAL_LINE_BYTES);
+  const digits = /^\{"ordinal":(\d+),/.exec(text)?.[1];
+  return digits === undefined ? null : Number(digits);
 }
 
 /** Reads all lines, one after the other. */
@@ -93,6 +137,38 @@ class FollowedLines implements LineSource {
   }
 }
 
+/** Reads the lines whose places are known. */
+class ListedLines implements LineSource {
+  readonly #handle: FileHandle;
+  readonly #ends: Float64Array;
+  readonly line = { ...NO_LINE };
+
+  private constructor(handle: FileHandle, ends: Float64Array) {
+    this.#handle = handle;
+    this.#ends = ends;
+  }
+
+  static async open(path: string, ends: Float64Array) {
+    return new ListedLines(await openPrivate(path, 'r'), ends);
+  }
+
+  goTo(place: number): boolean {
+    const start = place === 0 ? 0 : this.#ends[place - 1]!;
+    const length = this.#ends[place]! - start;
+    const { line } = this;
+    if (line.buffer.length < length) line.buffer = Buffer.allocUnsafeSlow(2 * length);
+    const count = readSync(this.#handle.fd, line.buffer, 0, length, start);
+    line.end = length - 1;
+    // The last line of a file may lack its newline.
+    line.buffer[line.end] = NEWLINE;
+    return count >= length - 1;
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
 /** Reads where the lines should be. */
 class FoundLines implements LineSource {
   readonly line: LineFinder;
@@ -105,7 +181,11 @@ class FoundLines implements LineSource {
     this.#first = first;
   }
 
-  static async open(path: string, prefix: string, { first, rows }: OrdinalRange) {
+  static async open(
+    path: string,
+    prefix: string,
+    { first, rows }: Pick<OrdinalRange, 'first' | 'rows'>,
+  ) {
     const handle = await openPrivate(path, 'r');
     const { size: bytes } = await handle.stat();
     const file = { fd: handle.fd, bytes, prefix: Buffer.from(prefix), first, lines: rows };

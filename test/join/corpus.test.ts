@@ -183,7 +183,7 @@ describe('lineBlocks', () => {
       const output = job.output(`\ufeff${ALL_OK}{"custom_id":"x"}\r\n${okLine('last')}`);
       const all = [...IDS.map((n) => `job-${n}`), 'last'];
       const kernel = new AnswerKernel({ requestBytes: 1000 }, blockBytes);
-      for (const id of all) kernel.addId(Buffer.from(id), Buffer.from(id));
+      for (const id of all) kernel.addId(Buffer.from(id), Buffer.from(id), 0);
       kernel.numberIds();
       const reader = await AnswerReader.open({ output, error: null });
       const index = await AnswerIndex.read(reader, kernel);

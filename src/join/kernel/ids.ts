@@ -12,8 +12,10 @@ import {
   ID_TEXTS,
   IDS,
   LINE_AT,
+  LINE_PLACE,
   MOST_IDS,
   ODD_LINE,
+  REQUEST_ENDS,
   REQUEST_START,
   SLOT_MASK,
 } from './layout.ts';
@@ -72,7 +74,6 @@ function findListed(at: u32, bytes: u32): i32 {
  * text, that is no request line, or for which there is no room.
  */
 export function addIds(from: u32, end: u32): i32 {
-  const most = load<u32>(MOST_IDS);
   let at = from;
   while (at < end) {
     const id = at + REQUEST_START_BYTES;
@@ -83,7 +84,8 @@ export function addIds(from: u32, end: u32): i32 {
     }
     const newline = findNewline(idEnd < end ? idEnd : at);
     const plain = load<u8>(idEnd) === QUOTE && load<u8>(newline - 1) === CLOSE_BRACE;
-    if (!plain || idEnd === id || load<u32>(IDS) === most || !addId(id, idEnd - id, 0, 0)) {
+    const lineEnd = load<f64>(LINE_PLACE) + <f64>(newline + 1);
+    if (!plain || idEnd === id || !addId(id, idEnd - id, 0, 0, lineEnd)) {
       store<u32>(LINE_AT, at);
       return ODD_LINE;
     }
@@ -93,10 +95,10 @@ export function addIds(from: u32, end: u32): i32 {
 }
 
 /**
- * Lists one id: its text as it stands in JSON and, where that is another one, its own. False when
- * there is no room.
+ * Lists one id: its text as it stands in JSON and, where that is another one, its own; and where its
+ * line ends. False when there is no room.
  */
-export function addId(text: u32, textBytes: u32, own: u32, ownBytes: u32): bool {
+export function addId(text: u32, textBytes: u32, own: u32, ownBytes: u32, lineEnd: f64): bool {
   const row = load<u32>(IDS);
   const to = load<u32>(ID_TEXT_AT);
   const end = load<u32>(ID_TEXT_END);
@@ -116,6 +118,7 @@ export function addId(text: u32, textBytes: u32, own: u32, ownBytes: u32): bool 
   store<u32>(entry, address);
   store<u32>(entry, bytes, 4);
   store<u32>(entry, hashOf(address, bytes), 8);
+  store<f64>(load<u32>(REQUEST_ENDS) + (row << 3), lineEnd);
   store<u32>(IDS, row + 1);
   return true;
 }

@@ -119,6 +119,8 @@ export const ID_TEXT_AT = 728;
 export const ID_TEXT_END = 732;
 export const ID_TEXT_ENDS = 736;
 export const MOST_IDS = 740;
+/** By row: where its request line ends in the file, the newline included (Float64). */
+export const REQUEST_ENDS = 744;
 /** The start of a request line. */
 export const REQUEST_START = 768;
 export const REQUEST_START_TEXT = '{"custom_id":"';
