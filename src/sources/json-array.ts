@@ -33,6 +33,8 @@ export interface JsonArrayOptions {
   readonly maxRecordBytes: number;
   /** Takes elements as they are, before they are parsed. */
   readonly raw?: RawLines | undefined;
+  /** The array is a part of a document: reading stops behind it. Default false. */
+  readonly within?: boolean;
 }
 
 /**
@@ -65,9 +67,13 @@ export class JsonArrayParser extends RecordParser<unknown> {
   #deepest = 0;
   #inString = false;
   #skipping = false;
+  readonly #within: boolean;
+  /** With `within`, what stands behind the array in the chunk that ended it; null before. */
+  behind: Uint8Array | null = null;
 
-  constructor({ source, maxRecordBytes, raw }: JsonArrayOptions) {
+  constructor({ source, maxRecordBytes, raw, within }: JsonArrayOptions) {
     super();
+    this.#within = within ?? false;
     this.#raw = raw ?? null;
     this.#objects = this.#raw === null ? new JsonObjects() : null;
     this.#carry = new Carry((this.#raw ?? this.#objects)?.input);
@@ -125,6 +131,9 @@ export class JsonArrayParser extends RecordParser<unknown> {
         }
       } else {
         at += this.#between(byte);
+        if (!this.#within || this.#next !== 'end') continue;
+        this.behind = Buffer.from(data.subarray(at));
+        return;
       }
     }
     this.#keep(data, Math.min(at, data.length));

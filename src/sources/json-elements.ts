@@ -46,6 +46,11 @@ export class JsonElements {
     this.#maxRecordBytes = maxRecordBytes;
   }
 
+  /** Whether the array is still looked for, is being read, or is behind. */
+  get state(): 'seeking' | 'inside' | 'done' {
+    return this.#state;
+  }
+
   /** The record that the token ends, or null. */
   accept(token: JsonToken): SourceItem<unknown> | null {
     switch (token.name) {

@@ -5,8 +5,9 @@ import { MillraceError } from '../core/errors.ts';
 import type { SourceItem } from '../core/record.ts';
 import { EachOf } from '../streams/batches.ts';
 import { abortable, defineStage, type Stage } from '../streams/stage.ts';
-import { beginsArray, JsonArrayParser } from './json-array.ts';
+import { beginsArray, type JsonArrayOptions, JsonArrayParser } from './json-array.ts';
 import { JsonElements, type JsonToken } from './json-elements.ts';
+import { JsonPathParser } from './json-path.ts';
 import {
   accepted,
   DEFAULT_MAX_RECORD_BYTES,
@@ -38,8 +39,8 @@ export function parseJson<T = unknown>(
     const signal = stageOptions?.signal;
     const blocks = async function* (): AsyncGenerator<Iterable<SourceItem<T>>, void, undefined> {
       const input = new ReplayedInput(abortable(source, signal));
-      if ((options.path ?? '') === '' && (await beginsArray(input))) {
-        const array = new JsonArrayParser({ source: label, maxRecordBytes });
+      const array = await arrayParser(input, { source: label, maxRecordBytes }, options.path);
+      if (array !== null) {
         yield* readItems(input, array as RecordParser<T>, options.strict ?? false);
         return;
       }
@@ -47,6 +48,16 @@ export function parseJson<T = unknown>(
     };
     return new EachOf(blocks(), signal);
   };
+}
+
+/** What reads an array at `path`, or the document where it is one; null for what the tokens must tell. */
+export async function arrayParser(
+  input: ReplayedInput,
+  options: JsonArrayOptions,
+  path: string | null = null,
+): Promise<RecordParser<unknown> | null> {
+  if (path !== null && path !== '') return new JsonPathParser({ ...options, path });
+  return (await beginsArray(input)) ? new JsonArrayParser(options) : null;
 }
 
 /**

@@ -9,8 +9,7 @@ import { type CsvOptions, CsvParser } from './csv.ts';
 import { CsvRecords } from './csv-records.ts';
 import { describeSource, type SourceDescription, type SourceOptions } from './describe.ts';
 import { readIterable } from './iterable.ts';
-import { parseJson } from './json.ts';
-import { beginsArray, JsonArrayParser } from './json-array.ts';
+import { arrayParser, parseJson } from './json.ts';
 import { NdjsonParser } from './ndjson.ts';
 import { type RecordParser, readItems, type StartAt } from './parser.ts';
 import { CsvJson } from './raw/csv-json.ts';
@@ -117,11 +116,15 @@ async function* documentBlocks(
   const { signal } = options;
   const bytes = unpackedBytes(source, rawBytes(source, options), signal);
   const input = new ReplayedInput(bytes);
-  if (source.jsonPath === null && (await beginsArray(input))) {
-    const { desk, lines } = rawReader(source, options.rawFields);
-    const array = new JsonArrayParser({ ...common, raw: lines });
-    yield* closing(desk, readItems(abortable(input, signal), array, source.strict));
-    return;
+  const { desk, lines } = rawReader(source, options.rawFields);
+  try {
+    const array = await arrayParser(input, { ...common, raw: lines }, source.jsonPath);
+    if (array !== null) {
+      yield* readItems(abortable(input, signal), array, source.strict);
+      return;
+    }
+  } finally {
+    desk?.close();
   }
   const parse = parseJson({ ...common, strict: source.strict, path: source.jsonPath ?? '' });
   const records = parse(input, signal === undefined ? {} : { signal });

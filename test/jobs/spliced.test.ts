@@ -10,6 +10,7 @@ import type { RequestDefinition } from '../../src/requests/definition.ts';
 import { SplicedRequest } from '../../src/requests/splice/spliced-request.ts';
 import { resolveLimits } from '../../src/shards/limits.ts';
 import { emptyProgress } from '../../src/shards/progress.ts';
+import type { SourceOptions } from '../../src/sources/describe.ts';
 import { createTokenCounter } from '../../src/tokens/counter.ts';
 import { temporaryDirectory } from './helpers.ts';
 
@@ -34,10 +35,11 @@ async function seal(
   fast: boolean,
   maxRequests = 7,
   write = true,
+  options: SourceOptions = {},
 ) {
   const directory = write ? await temporaryDirectory() : null;
   const opened = await openRequest(request);
-  const [source] = await openSources(path);
+  const [source] = await openSources(path, options);
   const splice = fast ? opened.splice : null;
   const partition = {
     name: 'p0000',
@@ -87,9 +89,10 @@ async function same(
   request: RequestDefinition,
   maxRequests?: number,
   write?: boolean,
+  options?: SourceOptions,
 ) {
-  const plain = await seal(path, request, false, maxRequests, write);
-  const fast = await seal(path, request, true, maxRequests, write);
+  const plain = await seal(path, request, false, maxRequests, write, options);
+  const fast = await seal(path, request, true, maxRequests, write, options);
   expect(plain.spliced).toBe(0);
   expect(fast.made).toEqual(plain.made);
   return { spliced: fast.spliced, ...fast.made.progress };
@@ -250,6 +253,11 @@ it('writes the elements of an array as the plain way does', async () => {
     expect(found.records).toBe(whole.length);
     expect(found.spliced).toBeGreaterThan(6);
     await same(path, { ...prompt, idField: 'id' });
+    const text = `{"meta":{"rows":[1]},"data":{"rows":[${whole.join(between)}\n],"more":[{}]}}`;
+    const options = { jsonPath: 'data.rows' };
+    const inside = await same(await fileOf('inside.json', text), prompt, 7, true, options);
+    expect(inside.records).toBe(whole.length);
+    expect(inside.spliced).toBe(found.spliced);
   }
 });
 

@@ -46,6 +46,54 @@ it('gives what the tokens give, whatever the elements, blanks and chunks', async
   );
 });
 
+it('gives what the tokens give of an array at a path, whatever is around it', async () => {
+  const around = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom('[', '{"a":[', '\\"[', [[]], { b: [{}] }),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(element, { maxLength: 4 }),
+      around,
+      around,
+      fc.constantFrom(undefined, 1, '\r\n  '),
+      fc.constantFrom(1, 2, 3, 5, 17, 1000),
+      fc.boolean(),
+      async (rows, before, behind, indent, size, cut) => {
+        const document = { before, a: { before, rows, behind, a: { rows: [] } }, behind };
+        const text = JSON.stringify(document, null, indent);
+        const { items, error } = await same(text, size, { path: 'a.rows' });
+        expect(error).toBeNull();
+        expect(items).toHaveLength(rows.length);
+        if (cut) {
+          const broken = await outcome(parseJson, text.slice(0, -1), size, { path: 'a.rows' });
+          expect(broken.error).toContain('not valid JSON');
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+it.each([
+  '{"rows":[{}]',
+  '{"rows":[{}]]',
+  '{"rows":[{}],}',
+  '{"x":tru,"rows":[{}]}',
+  '{"rows":[{},]}',
+  '{"rows":[{}]} x',
+  '{"rows":[{}',
+  '{"rows":[[}',
+  '\ufeff{"rows":[{}]}x',
+])('finds %j broken at a path', async (text) => {
+  for (const size of CHUNK_SIZES) {
+    const { error } = await outcome(parseJson, text, size, { path: 'rows' });
+    expect(error).toContain('not valid JSON');
+    const slow = await outcome(parseTokens, text, size, { path: 'rows' });
+    expect(slow.error).not.toBeNull();
+  }
+});
+
 const BROKEN = [
   '[',
   '[{}',
