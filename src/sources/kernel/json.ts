@@ -1,4 +1,4 @@
-import { FALSE, FIELDS, HEX, MEANS, NESTED, NULL, NUMBER, SHAPE, TRUE } from './layout.ts';
+import { FALSE, FIELDS, HEX, MEANS, NESTED, NULL, NUMBER, SHAPE, TRUE } from '../record-layout.ts';
 import { beginTexts, closeText, finishTexts, text } from './texts.ts';
 
 const QUOTE: i32 = 0x22;
@@ -18,7 +18,7 @@ const NULL_WORD: i32 = 0x6c6c756e;
 
 /** Digits of a number whose quotient by a power of ten is the nearest one. */
 const EXACT_DIGITS: i32 = 15;
-/** Objects and arrays inside one another. */
+/** Objects and arrays inside one another, as for every parser. */
 const MOST_LEVELS: i32 = 1000;
 
 /** Writes the tables of escapes. */

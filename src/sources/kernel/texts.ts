@@ -1,4 +1,4 @@
-import { FIELDS, FOUND, LONG, LONGS, SHORT, SHORT_BYTES, SHORTS } from './layout.ts';
+import { FIELDS, FOUND, LONG, LONGS, SHORT, SHORT_BYTES, SHORTS } from '../record-layout.ts';
 
 /** Where the next text is written. */
 export let text: i32 = 0;
