@@ -14,7 +14,7 @@ const MOST_ID_BYTES = 64 * 1024; // 64 KiB
 /** More than the service takes in one file. */
 const MOST_IDS = 128 * 1024;
 const LEAST_REQUEST_BYTES = 16;
-const MOST_TEXT_BYTES = 192 * 1024 * 1024; // 192 MiB, a third more than so many of the longest ids
+const MOST_TEXT_BYTES = 512 * 1024 * 1024; // 512 MiB, twice a request file and more
 
 /** The ids of a shard: one prefix and the ordinals from `first` on; or as they come, of `requestBytes`. */
 export type KernelIds =
@@ -110,7 +110,8 @@ export class AnswerKernel {
     const textEnds = piece(given === null ? 4 * most : 0);
     const requestEnds = piece(given === null ? 8 * most : 0);
     const slotsAt = piece(4 * slots);
-    const textBytes = Math.min(MOST_TEXT_BYTES, requestBytes) + SLACK_BYTES;
+    // An id that is written with escapes is kept in both forms.
+    const textBytes = Math.min(MOST_TEXT_BYTES, 2 * requestBytes) + SLACK_BYTES;
     const texts = piece(given === null ? textBytes : 0);
 
     this.#loaded = load(end);

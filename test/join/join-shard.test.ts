@@ -178,6 +178,15 @@ describe('joinShard', () => {
     expect(job.rows()[2]).toMatchObject({ error: { code: 'missing' }, response: null });
   });
 
+  test('finds ids that take up most of their requests and are written with escapes', async () => {
+    using job = new TestJob();
+    const rows = plainRows(3).map((row) => ({ ...row, id: `"${'i'.repeat(500)}${row.ordinal}` }));
+    job.seal(rows);
+    const output = job.output(lines(rows.map(({ id }) => okLine(id))));
+    expect(await job.join({ output, error: null })).toMatchObject({ rows: 3, ok: 3 });
+    expect(job.rows().map(({ custom_id }) => custom_id)).toEqual(rows.map(({ id }) => id));
+  });
+
   test('done twice gives the same files as once', async () => {
     using job = new TestJob();
     job.seal(plainRows(50));
