@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { giveBuffer, takeBuffer } from './spare-buffers.ts';
 
 /** Large enough that waiting for a read costs little beside what is done with it. */
 export const BLOCK_BYTES = 1024 * 1024; // 1 MiB
@@ -24,9 +25,9 @@ export async function* readBlocks(
   options: BlockOptions = {},
 ): AsyncGenerator<Buffer, void, undefined> {
   const { start = 0, end = null, signal } = options;
-  const room = options.room ?? Buffer.allocUnsafeSlow(2 * (options.blockBytes ?? BLOCK_BYTES));
   signal?.throwIfAborted();
   const handle = await open(path, 'r');
+  const room = options.room ?? takeBuffer(2 * (options.blockBytes ?? BLOCK_BYTES));
   let position = start;
   const read = async (block: Buffer): Promise<Buffer> => {
     const wanted = end === null ? block.length : Math.min(block.length, end - position);
@@ -52,6 +53,7 @@ export async function* readBlocks(
     }
   } finally {
     await pending.catch(() => undefined);
+    if (options.room === undefined) giveBuffer(room);
     await handle.close();
   }
 }
