@@ -22,8 +22,8 @@ import {
 import { type ModelTable, modelInfo } from './models.ts';
 import { kinds, wordRules } from './words.ts';
 
-/** Texts are at most as long where nothing else is said. */
-const ROOM_BYTES = 1024 * 1024; // 1 MiB
+/** Texts that are longer get a memory of their own. What is not used of it takes no room. */
+const ROOM_BYTES = 8 * 1024 * 1024; // 8 MiB
 const PAGE_BYTES = 64 * 1024; // 64 KiB
 
 /** The functions of the kernel; src/tokens/kernel/index.ts has them. All numbers are addresses or bytes. */

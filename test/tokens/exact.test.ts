@@ -194,7 +194,7 @@ describe.each(['o200k_base', 'cl100k_base'] as const)('%s', (name) => {
   });
 
   it('remembers nothing of one text that changes another', () => {
-    const texts = ['word', 'word\0', 'wor', 'd', '', 'x'.repeat(2_000_000), 'word'];
+    const texts = ['word', 'word\0', 'wor', 'd', '', 'x'.repeat(9_000_000), 'word'];
     const counts = () => texts.map((text) => ours.countText(text));
     expect(counts()).toEqual(counts());
     expect(texts.slice(0, 5).filter(differs)).toEqual([]);

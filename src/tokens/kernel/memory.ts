@@ -22,6 +22,9 @@ import { spread } from './pairs.ts';
 export const COUNT_BITS = 5;
 const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
 
+/** In the place of a count: the piece waits to be encoded. A count of 0: it does already. */
+const WAITS: u32 = 0xffff;
+
 /** The ends of the lines. */
 let smallEnd: usize = 0;
 let longEnd: usize = 0;
@@ -105,9 +108,6 @@ function countLongs(region: usize, stack: usize, dead: usize): u32 {
   longEnd = again;
   return total;
 }
-
-/** In the place of a count: the piece waits to be encoded. A count of 0: it does already. */
-const WAITS: u32 = 0xffff;
 
 function countMiddle(region: usize, start: usize, size: u32): u32 {
   const low = load<u64>(start);
