@@ -1,4 +1,4 @@
-import { type KernelMemory, kernelMemory, loadKernel } from '../streams/kernel.ts';
+import { giveKernel, type JoinKernel, takeKernel } from './join-kernel.ts';
 import * as at from './kernel/layout.ts';
 
 const SLACK_BYTES = 64;
@@ -40,21 +40,6 @@ export interface KernelShape {
   readonly response: readonly [from: number, first: number, to: number, last: number] | null;
 }
 
-interface Functions {
-  takeLines(start: number, end: number): number;
-  findId(address: number, bytes: number): number;
-  addIds(start: number, end: number): number;
-  addId(text: number, textBytes: number, own: number, ownBytes: number, lineEnd: number): number;
-  numberIds(): void;
-}
-
-interface Loaded {
-  readonly memory: KernelMemory;
-  readonly functions: Functions;
-}
-
-let spare: Loaded | null = null;
-
 /**
  * The memory in which the answers of one batch are found and the kernel that reads them: blocks of
  * lines, the shape that lines have, the shard's ids, and tables of what was found by the id's number.
@@ -70,7 +55,7 @@ export class AnswerKernel {
   /** From the line's first byte on. */
   readonly responseStarts: Uint32Array;
   readonly responseLengths: Uint32Array;
-  readonly #loaded: Loaded;
+  readonly #loaded: JoinKernel;
   readonly #bytes: Buffer;
   readonly #numbers: Uint32Array;
   readonly #signed: Int32Array;
@@ -114,7 +99,7 @@ export class AnswerKernel {
     const textBytes = Math.min(MOST_TEXT_BYTES, 2 * requestBytes) + SLACK_BYTES;
     const texts = piece(given === null ? textBytes : 0);
 
-    this.#loaded = load(end);
+    this.#loaded = takeKernel(end);
     const { buffer } = this.#loaded.memory;
     this.#bytes = Buffer.from(buffer);
     this.#numbers = new Uint32Array(buffer);
@@ -156,7 +141,7 @@ export class AnswerKernel {
 
   /** Gives the memory back; nothing of it is valid any more. */
   end(): void {
-    spare = this.#loaded;
+    giveKernel(this.#loaded);
   }
 
   /** How many ids there are; a number is below. */
@@ -285,14 +270,4 @@ export class AnswerKernel {
   #set(offset: number, value: number): void {
     this.#numbers[offset / 4] = value;
   }
-}
-
-function load(bytes: number): Loaded {
-  const found = spare;
-  spare = null;
-  if (found !== null && found.memory.buffer.byteLength >= bytes) return found;
-  // A power of two, so that the next shard of about that size fits too.
-  const memory = kernelMemory(2 ** Math.ceil(Math.log2(bytes)));
-  const path = new URL('./data/kernel.wasm', import.meta.url);
-  return { memory, functions: loadKernel<Functions>(path, memory) };
 }

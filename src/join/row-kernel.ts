@@ -1,4 +1,4 @@
-import { type KernelMemory, kernelMemory, loadKernel } from '../streams/kernel.ts';
+import { giveKernel, type JoinKernel, takeKernel } from './join-kernel.ts';
 import * as at from './kernel/layout.ts';
 import type { LineBlock } from './line-blocks.ts';
 import type { RowIndex } from './row-index.ts';
@@ -9,9 +9,6 @@ const ALIGNMENT = 16;
 /** The kernel reads and writes up to so much behind the end of things. */
 const SLACK_BYTES = 64;
 const MOST_STRETCHES = 8192;
-const MOST_ROWS_USUALLY = 100_000;
-/** Of the tables, by row. */
-const ROW_BYTES = 24;
 
 /** How much of what is kept, in bytes; what is not touched takes no room. */
 export interface RowKernelSizes {
@@ -25,7 +22,7 @@ export interface RowKernelSizes {
 }
 
 const LARGE: RowKernelSizes = {
-  roomBytes: 16 * 1024 * 1024, // 16 MiB
+  roomBytes: 20 * 1024 * 1024, // 20 MiB
   fullBytes: 1024 * 1024, // 1 MiB
   blockBytes: 1280 * 1024, // 1.25 MiB
   readBytes: 512 * 1024, // 512 KiB
@@ -38,21 +35,8 @@ const SMALL: RowKernelSizes = {
   readBytes: 256 * 1024, // 256 KiB
 };
 
-interface Functions {
-  composeRows(): number;
-  planRoom(): void;
-  planWhole(): void;
-  pickAnswers(stretch: number, bytes: number, start: number): void;
-}
-
-const spares: Record<'large' | 'small', Loaded | null> = { large: null, small: null };
 /** One at a time has much room; whoever comes while it is lent gets little. */
 let largeIsLent = false;
-
-interface Loaded {
-  readonly memory: KernelMemory;
-  readonly functions: Functions;
-}
 
 /** Rows of a shard that are found in a block of output. */
 export interface KnownRows {
@@ -78,8 +62,7 @@ export class RowKernel {
   readonly stretches: number;
   readonly lengths: Uint32Array;
   readonly starts: Float64Array;
-  readonly #kind: 'large' | 'small' | null;
-  readonly #loaded: Loaded;
+  readonly #loaded: JoinKernel;
   readonly #bytes: Buffer;
   readonly #numbers: Uint32Array;
   readonly #doubles: Float64Array;
@@ -90,8 +73,7 @@ export class RowKernel {
   #block = 0;
 
   /**
-   * For the rows of `index`, whose answers lie in so many bytes; `tail` ends a row's line. Sizes that
-   * are given are of a memory of its own.
+   * For the rows of `index`, whose answers lie in so many bytes; `tail` ends a row's line.
    */
   constructor(
     index: RowIndex,
@@ -99,7 +81,6 @@ export class RowKernel {
     tail: Buffer,
     sizes: RowKernelSizes = largeIsLent ? SMALL : LARGE,
   ) {
-    this.#kind = sizes === LARGE ? 'large' : sizes === SMALL ? 'small' : null;
     this.#sizes = sizes;
     const { head, idEnds, ids } = index;
     let bits = Math.log2(sizes.readBytes);
@@ -131,8 +112,8 @@ export class RowKernel {
     const [idEndsAt] = piece(4 * idEnds.length);
     const idsPiece = piece(ids.length);
 
-    this.#loaded = load(this.#kind, end + ROW_BYTES * Math.max(0, MOST_ROWS_USUALLY - rows));
-    if (this.#kind === 'large') largeIsLent = true;
+    this.#loaded = takeKernel(end);
+    if (sizes === LARGE) largeIsLent = true;
     const { buffer } = this.#loaded.memory;
     this.#bytes = Buffer.from(buffer);
     this.#numbers = new Uint32Array(buffer);
@@ -183,8 +164,8 @@ export class RowKernel {
 
   /** Gives the memory back; what was read into it and made in it is not valid any more. */
   end(): void {
-    if (this.#kind !== null) spares[this.#kind] = this.#loaded;
-    if (this.#kind === 'large') largeIsLent = false;
+    if (this.#sizes === LARGE) largeIsLent = false;
+    giveKernel(this.#loaded);
   }
 
   /** The row that comes next, from 0, and the first one behind whose answer is not in the room. */
@@ -326,14 +307,4 @@ const TEXTS = [
 
 function idText(prefix: string): string {
   return JSON.stringify(prefix).slice(1, -1);
-}
-
-function load(kind: 'large' | 'small' | null, bytes: number): Loaded {
-  const spare = kind === null ? null : spares[kind];
-  if (kind !== null) spares[kind] = null;
-  if (spare !== null && spare.memory.buffer.byteLength >= bytes) return spare;
-  // A power of two, so that the next shard of about that size fits too.
-  const memory = kernelMemory(2 ** Math.ceil(Math.log2(bytes)));
-  const path = new URL('./data/kernel.wasm', import.meta.url);
-  return { memory, functions: loadKernel<Functions>(path, memory) };
 }

@@ -106,7 +106,7 @@ describe('rows that are put together when they are read', () => {
         const errors: string[] = [];
         const rows: TestRow[] = plan.map(({ skip, record, attempts, fate, inErrors }) => {
           ordinal += 1 + (gaps ? skip : 0);
-          const id = own ? `né"${ordinal * 7}` : `job-${ordinal}`;
+          const id = own ? `${ordinal % 2 ? 'né"' : 'user/'}${ordinal * 7}` : `job-${ordinal}`;
           const into = inErrors ? errors : output;
           if (fate === 'expired') into.push(expiredLine(id));
           else if (fate === 'failed') into.push(failedLine(id, 400));
