@@ -161,7 +161,7 @@ function toErrors(value: unknown): BatchError[] {
 function stringMap(value: unknown): Record<string, string> {
   return Object.fromEntries(
     Object.entries(object(value) ?? {}).flatMap(([key, item]) =>
-      item === null || item === undefined ? [] : [[key, String(item)]],
+      item === undefined || typeof item === 'object' ? [] : [[key, String(item)]],
     ),
   );
 }

@@ -105,6 +105,14 @@ describe('batches', () => {
     expect(at({ status: 'expired', expired_at: 5.5 })).toBe(5500);
   });
 
+  test('metadata that is no text is left out', () => {
+    const metadata = { job: 'j', shard: 7, odd: { toString: '' }, list: [{ toString: '' }], no: null };
+    expect(toBatch({ id: 'b', status: 'completed', metadata })?.metadata).toEqual({
+      job: 'j',
+      shard: '7',
+    });
+  });
+
   test('metadata holds strings, whatever it is called', () => {
     const metadata = JSON.parse('{"job":"j","n":1,"gone":null,"__proto__":"p"}');
     expect(Object.entries(toBatch({ ...REST, metadata })?.metadata ?? {})).toEqual([
