@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { endianness } from 'node:os';
 import { loadKernel, type SharedKernelMemory, sharedKernelMemory } from '../streams/kernel.ts';
 import { loadClasses } from './classes.ts';
 import { baseEncoding } from './encoder.ts';
@@ -65,7 +66,9 @@ export function loadTables(
   const memory = sharedKernelMemory(TABLES_END + regions * bytes);
   const buffer = Buffer.from(memory.buffer);
   const { blocks, fine } = loadClasses();
-  for (const [block, place] of blocks.entries()) buffer.writeUInt16LE(place, BLOCKS + 2 * block);
+  const places = Buffer.from(Uint16Array.from(blocks).buffer);
+  // The kernel's numbers are little-endian everywhere.
+  buffer.set(endianness() === 'BE' ? places.swap16() : places, BLOCKS);
   buffer.set(fine, FINE);
   const { starts, seconds, goesOn, shapes } = wordRules(name);
   buffer.set(starts, STARTS);
