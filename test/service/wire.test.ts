@@ -106,7 +106,13 @@ describe('batches', () => {
   });
 
   test('metadata that is no text is left out', () => {
-    const metadata = { job: 'j', shard: 7, odd: { toString: '' }, list: [{ toString: '' }], no: null };
+    const metadata = {
+      job: 'j',
+      shard: 7,
+      odd: { toString: '' },
+      list: [{ toString: '' }],
+      no: null,
+    };
     expect(toBatch({ id: 'b', status: 'completed', metadata })?.metadata).toEqual({
       job: 'j',
       shard: '7',
