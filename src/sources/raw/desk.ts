@@ -23,6 +23,7 @@ export class Desk {
   readonly #out: number;
   readonly tables: Area;
   #data: Buffer | null = null;
+  #address: number | null = null;
   #turn = 0;
 
   private constructor(memory: RawMemory, area: Area, fields: number) {
@@ -54,22 +55,27 @@ export class Desk {
 
   /** Address of the first byte of `data`, or null when it did not fit into `input`. */
   addressOf(data: Buffer): number | null {
+    if (data !== this.#data) this.#look(data);
+    return this.#address;
+  }
+
+  #look(data: Buffer): void {
     const { bytes } = this.memory;
-    if (data.buffer !== bytes.buffer) return null;
-    const at = data.byteOffset;
-    if (data !== this.#data) {
-      this.#data = data;
-      // Nothing that was there before may be taken for the end of a record.
-      bytes.fill(0, at + data.length, at + data.length + SLACK_BYTES);
-    }
-    return at;
+    this.#data = data;
+    this.#address = data.buffer === bytes.buffer ? data.byteOffset : null;
+    if (this.#address === null) return;
+    // Nothing that was there before may be taken for the end of a record.
+    const end = this.#address + data.length;
+    bytes.fill(0, end, end + SLACK_BYTES);
   }
 
   /** Of the next record: its spans, cleared, as an address. */
   nextSpans(): number {
     this.#turn ^= 1;
     const at = this.#spans + this.#turn * this.#spanBytes;
-    this.memory.words.fill(0, at >> 2, (at + this.#spanBytes) >> 2);
+    const { words } = this.memory;
+    // They are few: a call would cost more.
+    for (let word = at >> 2; word < (at + this.#spanBytes) >> 2; word++) words[word] = 0;
     return at;
   }
 
