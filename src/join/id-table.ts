@@ -38,11 +38,6 @@ export class IdTable {
     return number;
   }
 
-  /** The id's number, or -1. */
-  find(bytes: Buffer, start: number, end: number): number {
-    return this.#slots[this.#slotOf(hashOf(bytes, start, end), bytes, start, end)]! - 1;
-  }
-
   /** The slot that holds the id, or the free one where it belongs. */
   #slotOf(hash: number, bytes: Buffer, start: number, end: number): number {
     const mask = this.#slots.length - 1;

@@ -71,7 +71,7 @@ export function skipString(bytes: Buffer, start: number): number {
 }
 
 /** A key and its colon. `start` is the opening quote. */
-export function skipKey(bytes: Buffer, start: number): number {
+function skipKey(bytes: Buffer, start: number): number {
   if (bytes[start] !== QUOTE) return -1;
   const end = skipString(bytes, start);
   if (end === -1) return -1;
