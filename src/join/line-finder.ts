@@ -2,7 +2,7 @@ import { readSync } from 'node:fs';
 
 const NEWLINE = 0x0a;
 const ZERO = 0x30;
-const WINDOW_BYTES = 16 * 1024; // 16 KiB
+const WINDOW_BYTES = 8 * 1024; // 8 KiB
 /** More than a prefix and a number take. */
 const MOST_HEAD_BYTES = 256;
 
