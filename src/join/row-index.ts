@@ -108,10 +108,20 @@ export class RowIndex {
     };
     const starts = new Float64Array(...take(Float64Array.BYTES_PER_ELEMENT));
     const lengths = new Uint32Array(...take(Uint32Array.BYTES_PER_ELEMENT));
+    // The kernel looks wherever it is told, so that a wrong number would make a wrong row.
+    const answerBytes = head.outputBytes + head.errorBytes;
+    for (let row = 0; row < rows; row++) {
+      const start = starts[row]!;
+      if (lengths[row] === 0 || (start >= 0 && start + lengths[row]! <= answerBytes)) continue;
+      throw damaged(path, undefined, 'it names places that the answers do not have');
+    }
     if (prefix !== null) return new RowIndex(head, starts, lengths, NO_ENDS, NO_IDS, room);
     const idEnds = new Uint32Array(...take(Uint32Array.BYTES_PER_ELEMENT));
     const ids = bytes.subarray(at);
-    if ((idEnds.at(-1) ?? 0) !== ids.length) throw damaged(path, undefined, 'it is cut');
+    const inOrder = idEnds.every((end, row) => row === 0 || end >= idEnds[row - 1]!);
+    if (!inOrder || (idEnds.at(-1) ?? 0) !== ids.length) {
+      throw damaged(path, undefined, 'it is cut');
+    }
     return new RowIndex(head, starts, lengths, idEnds, ids, room);
   }
 

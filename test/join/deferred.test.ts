@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { dropFailed } from '../../src/join/drop-failed.ts';
@@ -191,6 +191,23 @@ describe('rows that are put together when they are read', () => {
     const readOutput = () => ({ kind: 'value', value: 1 }) as const;
     await job.join(answers, { deferFrom: 0, readOutput });
     expect(job.rows()).toMatchObject([{ output: 1 }, { output: 1 }]);
+  });
+
+  test('are not made of places that the answers do not have', async () => {
+    using job = new TestJob();
+    const rows = plainRows(4);
+    job.seal(rows);
+    const answers = rows.map(({ id }) => okLine(id));
+    await job.join(answersOf(job, answers), { deferFrom: 0 });
+    const index = `${job.directory}/results/${NAME}.index`;
+    const whole = readFileSync(index);
+    const starts = whole.indexOf('\n') + 1;
+    for (const start of [-8, 1e6, 2 ** 40, Number.NaN]) {
+      const wrong = Buffer.from(whole);
+      wrong.writeDoubleLE(start, starts + 8);
+      writeFileSync(index, wrong);
+      await expect(rendered(job)).rejects.toMatchObject({ code: 'damaged_result' });
+    }
   });
 
   test.each([
