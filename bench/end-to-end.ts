@@ -24,7 +24,8 @@ const emulator = await startEmulatorProcess([
 try {
   const out = join(folder, 'out.ndjson');
   const job = (name: string) => ['--job', join(folder, `${name}.job`)];
-  const poll = ['--poll-interval', '500ms'];
+  // The emulator answers for a minute; a user's job asks once a minute and not thirty times.
+  const poll = ['--poll-interval', '2s'];
   const whole = await checked(
     ['run', path, ...job('whole'), '--out', out, ...REQUEST, ...poll],
     emulator.env,

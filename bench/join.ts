@@ -86,6 +86,7 @@ await ask({
     {
       name: "millrace, ids of the user's own",
       differs: 'its ids are longer, so it has fewer rows',
+      reads: ({ path }) => `${path}-own`,
       run: ({ path }) => millrace(`${path}-own`, 'durable', true),
     },
     { name: 'a Map', run: ({ path }) => plainMap(path) },

@@ -15,6 +15,8 @@ const PROMPT = 'Label: ';
 /** Limits of one file that the service takes. */
 const MOST_BYTES = 200e6;
 const MOST_LINES = 100_000;
+/** The plain ways with a counter would take most of an hour for a gigabyte. */
+const PATIENCE_BYTES = 500e6; // 500 MB
 /** By the rules of chat: per message and for the reply's start. */
 const AROUND = 3 + 3;
 
@@ -78,6 +80,7 @@ await ask({
     {
       name: 'plain + tiktoken',
       once: true,
+      upTo: PATIENCE_BYTES,
       async run({ path }) {
         const { get_encoding } = await import('tiktoken');
         const encoding = get_encoding('o200k_base');
@@ -87,6 +90,7 @@ await ask({
     {
       name: 'plain + gpt-tokenizer',
       once: true,
+      upTo: PATIENCE_BYTES,
       differs: 'counts otherwise where text holds U+FEFF or U+0085',
       async run({ path }) {
         const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
