@@ -13,14 +13,17 @@ export function setup() {
     const folder = join(ROOT, dirname(config));
     const data = join(folder, '..', 'data');
     const out = join(data, 'kernel.wasm');
-    const sources = globSync('*.*', { cwd: folder }).map((name) => join(folder, name));
-    if (existsSync(out) && sources.every((path) => modified(path) < modified(out))) continue;
+    if (existsSync(out) && newest(config) < statSync(out).mtimeMs) continue;
     mkdirSync(data, { recursive: true });
     const args = [ASC, join(folder, 'index.ts'), '--config', join(folder, 'asconfig.json')];
-    execFileSync(process.execPath, [...args, '--outFile', out], { stdio: 'inherit' });
+    // What the compiler says of a kernel that it could make is of no use: an error tells all of it.
+    execFileSync(process.execPath, [...args, '--outFile', out], { stdio: 'pipe' });
   }
 }
 
-function modified(path) {
-  return statSync(path).mtimeMs;
+/** When the rank of a kernel was last written to: a kernel shares layouts with its caller. */
+function newest(config) {
+  const [, rank] = config.split(/[/\\]/);
+  const sources = globSync(`src/${rank}/**/*.{ts,json}`, { cwd: ROOT });
+  return Math.max(...sources.map((path) => statSync(join(ROOT, path)).mtimeMs));
 }
