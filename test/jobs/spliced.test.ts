@@ -198,6 +198,18 @@ it('writes NDJSON as the plain way does', async () => {
   }
 });
 
+it('writes keys as the plain way does, however they are spelt', async () => {
+  const keys = ['\\uD800', '\\ud800', '\\u001F', '\\u001f', '\\u00E9', '\\/', '\\u0041', 'é', 'A'];
+  for (const key of keys) {
+    const line = (n: number) => `{"id":"k${n}","${key}":${n},"title":"t","text":"row ${n}"}`;
+    const path = await fileOf(
+      'keys.ndjson',
+      Array.from({ length: 8 }, (_, n) => line(n)).join('\n'),
+    );
+    expect((await same(path, prompt)).records).toBe(8);
+  }
+});
+
 /** As Python's json.dumps writes it: blanks behind commas and colons, ASCII only. */
 function asPython(record: object): string {
   const members = Object.entries(record).map(
