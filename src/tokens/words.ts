@@ -1,4 +1,5 @@
-import { classOf, LINE_END, LOWER, NUMBER, OTHER, SPACE, UPPER } from './classes.ts';
+import { LINE_END, LOWER, NUMBER, OTHER, SPACE, UPPER } from './class-names.ts';
+import { classOf } from './classes.ts';
 import { BLANK_SYMBOLS, CAPITALS, PREFIX_CAPITALS, SYMBOLS, WHITE } from './shapes.ts';
 
 // What the two encodings' patterns make of ASCII text, as tables for a loop that looks at 16 bytes at

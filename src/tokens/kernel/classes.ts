@@ -1,14 +1,5 @@
+import { LETTER, LINE_END, LOWER, MARK, OTHER, SPACE, UPPER } from '../class-names.ts';
 import { BLOCKS, FINE } from '../layout.ts';
-
-// The classes of src/tokens/classes.ts.
-export const OTHER = 0;
-export const UPPER = 1;
-export const LOWER = 2;
-export const LETTER = 3;
-export const MARK = 4;
-export const NUMBER = 5;
-export const SPACE = 6;
-export const LINE_END = 7;
 
 export const LETTERS = (1 << UPPER) | (1 << LOWER) | (1 << LETTER);
 export const WORD = LETTERS | (1 << MARK);

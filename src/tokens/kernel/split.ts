@@ -1,20 +1,5 @@
-import {
-  classAt,
-  HEAD,
-  inSet,
-  LETTERS,
-  LINE_END,
-  LOWER,
-  MARK,
-  NUMBER,
-  OTHER,
-  runEnd,
-  SPACES,
-  SYMBOLS,
-  TAIL,
-  UPPER,
-  WORD,
-} from './classes.ts';
+import { LINE_END, LOWER, MARK, NUMBER, OTHER, UPPER } from '../class-names.ts';
+import { classAt, HEAD, inSet, LETTERS, runEnd, SPACES, SYMBOLS, TAIL, WORD } from './classes.ts';
 
 // The splitting patterns of the encodings, written out over UTF-8 bytes. A splitter gives the end of
 // the piece that begins at `at`, which is below `end`. Text that is not UTF-8 is split somewhere.
