@@ -43,31 +43,66 @@ export interface PrepareOptions<T> {
   signal?: AbortSignal | undefined;
 }
 
+/** What is to be prepared, once the job has agreed to it. */
+export interface Preparation<T> {
+  readonly request: OpenRequest;
+  readonly sources: readonly OpenSource[];
+  readonly limits: ShardLimits;
+  readonly options: PrepareOptions<T>;
+}
+
 /**
  * Seals a job's shards from its sources. Nothing is sent. A job that was begun goes on where it was;
  * `spec_changed` when anything differs that sealed shards were made from.
  */
-export async function prepareJob<T>(job: Job, options: PrepareOptions<T>): Promise<Plan> {
-  const { signal } = options;
+export function prepareJob<T>(job: Job, options: PrepareOptions<T>): Promise<Plan> {
+  return whilePreparing(job, async () => seal(job, await settlePreparation(job, options)));
+}
+
+/**
+ * The first half of `prepareJob`: opens the sources and the request, and records or checks what the
+ * job is made of. Who sends meanwhile goes by what is recorded, so it comes before the first grant.
+ */
+export async function settlePreparation<T>(
+  job: Job,
+  options: PrepareOptions<T>,
+): Promise<Preparation<T>> {
+  const request = await openRequest(options.request, options.version);
+  const sources = await openSources(options.source, options.sourceOptions);
+  checkColumns(request, sources);
+  const limits = await limitsOf(job, options.limits, options.defaultLimits);
+  await settleSpec(job.store, {
+    sources: sources.map(({ spec }) => spec),
+    request: requestSpec(request, options),
+    limits,
+  });
+  return { request, sources, limits, options };
+}
+
+/** The second half: seals what was settled. */
+export function sealPreparation<T>(job: Job, settled: Preparation<T>): Promise<Plan> {
+  return whilePreparing(job, () => seal(job, settled));
+}
+
+async function seal<T>(
+  job: Job,
+  { request, sources, limits, options }: Preparation<T>,
+): Promise<Plan> {
+  const crew = await openCrew(job, sources, request, limits, options);
+  try {
+    await planPartitions(job, sources, options.partitionBytes, options.signal);
+    await preparePartitions(job, sources, request, crew, options);
+  } finally {
+    await crew.pool?.close();
+  }
+  return endPreparation(job);
+}
+
+/** A submission waits for what is prepared meanwhile: told before anything is awaited. */
+async function whilePreparing<R>(job: Job, work: () => Promise<R>): Promise<R> {
   job.active.preparing += 1;
   try {
-    const request = await openRequest(options.request, options.version);
-    const sources = await openSources(options.source, options.sourceOptions);
-    checkColumns(request, sources);
-    const limits = await limitsOf(job, options.limits, options.defaultLimits);
-    await settleSpec(job.store, {
-      sources: sources.map(({ spec }) => spec),
-      request: requestSpec(request, options),
-      limits,
-    });
-    const crew = await openCrew(job, sources, request, limits, options);
-    try {
-      await planPartitions(job, sources, options.partitionBytes, signal);
-      await preparePartitions(job, sources, request, crew, options);
-    } finally {
-      await crew.pool?.close();
-    }
-    return await endPreparation(job);
+    return await work();
   } finally {
     job.active.preparing -= 1;
     job.notify();

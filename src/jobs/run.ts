@@ -10,7 +10,7 @@ import { jobRow } from './context.ts';
 import { type Job, openJob } from './job.ts';
 import { type OutputOptions, writeOutput } from './output.ts';
 import { refuseOutputOverSource } from './place.ts';
-import { type PrepareOptions, prepareJob } from './prepare.ts';
+import { type PrepareOptions, sealPreparation, settlePreparation } from './prepare.ts';
 import { rememberedRequest } from './request.ts';
 import { wantSample } from './sample.ts';
 import { type JobStatus, readStatus } from './status.ts';
@@ -104,27 +104,38 @@ async function work<T>(
   const failed = new AbortController();
   const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
   const end = (error: unknown) => failed.abort(error);
-  const tasks: Promise<unknown>[] = [];
-  if (preparation !== null) {
-    const { sample } = options;
-    const given = {
-      ...preparation.limits,
-      ...(sample === undefined ? {} : { sampleRequests: sample }),
-    };
-    const defaultLimits = limitsOfTargets(targets, given);
-    tasks.push(prepareJob(job, { defaultLimits, ...preparation, limits: given, signal }));
-  }
   const { sample } = options;
+  const settled =
+    preparation === null ? null : await settle(job, targets, preparation, sample, signal);
   if (sample !== undefined) await job.store.transaction((tx) => wantSample(tx, sample));
   const { state } = await job.store.read(jobRow);
+  const tasks: Promise<unknown>[] = [];
+  if (settled !== null) tasks.push(sealPreparation(job, settled).catch(end));
   if (state !== 'finished') {
     const schema = options.schema ?? schemaOf(preparation);
     const settings = { ...options, ...(schema === null ? {} : { schema }) };
-    tasks.push(submitShards(job, targets, { ...settings, goal: 'finished', signal }).done);
+    const submission = submitShards(job, targets, { ...settings, goal: 'finished', signal });
+    tasks.push(submission.done.catch(end));
   }
-  await Promise.allSettled(tasks.map((task) => task.catch(end)));
+  await Promise.allSettled(tasks);
   options.signal?.throwIfAborted();
   if (failed.signal.aborted) throw failed.signal.reason;
+}
+
+/** The job's spec is settled before anything is granted: prices and limits are told from it. */
+function settle<T>(
+  job: Job,
+  targets: readonly Target[],
+  preparation: PrepareOptions<T>,
+  sample: number | undefined,
+  signal: AbortSignal,
+) {
+  const given = {
+    ...preparation.limits,
+    ...(sample === undefined ? {} : { sampleRequests: sample }),
+  };
+  const defaultLimits = limitsOfTargets(targets, given);
+  return settlePreparation(job, { defaultLimits, ...preparation, limits: given, signal });
 }
 
 /** The schema object of the request's options, when the caller gave one. */

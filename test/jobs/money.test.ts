@@ -1,4 +1,7 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { RequestSpec } from '../../src/core/job.ts';
 import { openJob } from '../../src/jobs/job.ts';
@@ -6,6 +9,7 @@ import { outputEstimate } from '../../src/jobs/output-tokens.ts';
 import { resumeBatchJob, runBatchJob } from '../../src/jobs/run.ts';
 import { shardStatuses } from '../../src/jobs/shard-status.ts';
 import { readStatus } from '../../src/jobs/status.ts';
+import { loadModelTable } from '../../src/tokens/models.ts';
 import { FAST, reviews, service, targetAt, temporaryDirectory } from './helpers.ts';
 
 const request = { kind: 'prompt', model: 'm', prompt: 'Label: {{text}}' } as const;
@@ -206,5 +210,46 @@ describe('a sample', () => {
   it('of more records than there are is the whole job', async () => {
     const { run } = await sampled({ records: 12 });
     expect(await run).toMatchObject({ state: 'finished', ok: 11, failed: 1 });
+  });
+});
+
+describe('a job that paused for want of a price', () => {
+  /** An input that takes its time to open: nothing may be granted before it is described. */
+  async function* slowly() {
+    await setTimeout(300);
+    for (const record of reviews(10)) yield Buffer.from(`${JSON.stringify(record)}\n`);
+  }
+
+  async function pausedJob() {
+    const dir = await temporaryDirectory();
+    const emulator = await service();
+    const call = (more: object) =>
+      runBatchJob({
+        ...FAST,
+        job: join(dir, 'priceless.job'),
+        source: Readable.from(slowly(), { objectMode: false }),
+        sourceOptions: { format: 'ndjson' },
+        request,
+        baseModel: 'priceless',
+        service: targetAt(emulator),
+        maxCost: 5,
+        ...more,
+      });
+    await expect(call({})).rejects.toMatchObject({ code: 'paused' });
+    return { dir, call };
+  }
+
+  it('goes on at once with a table that has the price', async () => {
+    const { dir, call } = await pausedJob();
+    const models = join(dir, 'models.json');
+    const { prices, ...table } = loadModelTable();
+    const priced = { ...prices.models, priceless: prices.models['gpt-4o'] };
+    await writeFile(models, JSON.stringify({ ...table, prices: { ...prices, models: priced } }));
+    expect(await call({ models })).toMatchObject({ state: 'finished', ok: 10 });
+  });
+
+  it('refuses another base model, whatever it paused for', async () => {
+    const { call } = await pausedJob();
+    await expect(call({ baseModel: 'gpt-4o' })).rejects.toThrow(/baseModel was "priceless"/);
   });
 });
