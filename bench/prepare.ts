@@ -5,9 +5,10 @@ import { once } from 'node:events';
 import { createReadStream, createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream/promises';
 import { type BenchRecord, DATA, dataFile } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
-import { type Answer, ask, type Contender } from './lib/harness.ts';
+import { type Answer, ask, type Contender, type Input } from './lib/harness.ts';
 import { prepareMillrace } from './lib/prepare.ts';
 
 const MODEL = 'gpt-4o';
@@ -70,13 +71,33 @@ const ours = (name: string, options: { workers: number; count: boolean }): Conte
     prepareMillrace(path, { ...options, model: MODEL, prompt: `${PROMPT}{{text}}` }),
 });
 
+const ONE_WORKER = 'millrace, 1 worker';
+const HALF = '.half.ndjson';
+
+/** Beside the file its first half, which two processes are to prepare at once. */
+async function withHalf(size: string): Promise<Input> {
+  const input = await dataFile('ndjson', size);
+  const half = Math.ceil(input.bytes / 2);
+  const lines = createReadStream(input.path, { end: half - 1 });
+  await pipeline(lines, createWriteStream(`${input.path}${HALF}`));
+  return input;
+}
+
 await ask({
   name: 'prepare',
   question: 'NDJSON into sealed shards',
-  input: (size = '100m') => dataFile('ndjson', size),
+  input: (size = '100m') => withHalf(size),
   contenders: [
-    ours('millrace, 1 worker', { workers: 1, count: true }),
+    ours(ONE_WORKER, { workers: 1, count: true }),
     ours('millrace, 2 workers', { workers: 2, count: true }),
+    {
+      // What both cores can do: nothing is shared, nothing waits for another.
+      name: 'two processes at once, 1 worker and a half each',
+      shell: `for i in 1 2; do
+        '${process.execPath}' '${process.argv[1]}' --contender '${ONE_WORKER}' "$INPUT${HALF}" 0 > "$INPUT.$i" & done
+        wait; grep -q bench-report "$INPUT.1" && grep -q bench-report "$INPUT.2"; ok=$?
+        rm "$INPUT.1" "$INPUT.2"; exit $ok`,
+    },
     {
       name: 'plain + tiktoken',
       once: true,

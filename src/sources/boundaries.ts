@@ -19,6 +19,9 @@ export interface Cut {
   readonly records: number;
 }
 
+/** The least bytes of the piece that begins at an offset. */
+export type PieceBytes = (start: number) => number;
+
 /** Counts the records of bytes that come in chunks, and cuts at the first boundary behind each size. */
 export interface BoundaryScan {
   push(chunk: Buffer): void;
@@ -31,17 +34,17 @@ class Cuts {
   readonly cuts: Cut[] = [];
   records = 0;
   due: number;
-  readonly #size: number;
+  readonly #bytes: PieceBytes;
 
-  constructor(start: number, size: number) {
-    this.#size = size;
-    this.due = start + size;
+  constructor(start: number, bytes: PieceBytes) {
+    this.#bytes = bytes;
+    this.due = start + bytes(start);
   }
 
   cut(end: number): void {
     this.cuts.push({ end, records: this.records });
     this.records = 0;
-    this.due = end + this.#size;
+    this.due = end + this.#bytes(end);
   }
 }
 
@@ -59,11 +62,11 @@ export class CsvBoundaries implements BoundaryScan {
   #open = false;
   #last = -1;
 
-  constructor(delimiter: number, newline: Newline, start: number, size: number) {
+  constructor(delimiter: number, newline: Newline, start: number, bytes: PieceBytes) {
     this.#delimiter = delimiter;
     this.#cr = newline === 'cr';
     this.#offset = start;
-    this.#cuts = new Cuts(start, size);
+    this.#cuts = new Cuts(start, bytes);
   }
 
   push(chunk: Buffer): void {
@@ -160,10 +163,10 @@ export class LineBoundaries implements BoundaryScan {
   #length = 0;
 
   /** `maxLineBytes`: a longer line counts as a record even when it is blank, as for the parser. */
-  constructor(maxLineBytes: number, start: number, size: number) {
+  constructor(maxLineBytes: number, start: number, bytes: PieceBytes) {
     this.#maxLineBytes = maxLineBytes;
     this.#offset = start;
-    this.#cuts = new Cuts(start, size);
+    this.#cuts = new Cuts(start, bytes);
   }
 
   push(chunk: Buffer): void {

@@ -1,6 +1,12 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { BLOCK_BYTES, readBlocks } from '../streams/blocks.ts';
-import { type BoundaryScan, CsvBoundaries, type Cut, LineBoundaries } from './boundaries.ts';
+import {
+  type BoundaryScan,
+  CsvBoundaries,
+  type Cut,
+  LineBoundaries,
+  type PieceBytes,
+} from './boundaries.ts';
 import { delimiterByte } from './csv-dialect.ts';
 import type { SourceDescription } from './description.ts';
 import { rawMemory } from './raw/memory.ts';
@@ -9,6 +15,8 @@ const MIB = 1024 * 1024;
 const MIN_PARTITION_BYTES = 32 * MIB;
 const MAX_PARTITION_BYTES = 1024 * MIB; // 1 GiB
 const PARTITIONS_WANTED = 16;
+/** Pieces of the last partition of a source that several workers prepare. */
+const LAST_PIECES = 4;
 const LINE_BLOCK_BYTES = 64 * 1024; // 64 KiB
 const LF = 10;
 
@@ -27,11 +35,23 @@ export function partitionBytes(sourceBytes: number): number {
   return Math.min(Math.max(part, MIN_PARTITION_BYTES), MAX_PARTITION_BYTES);
 }
 
-/** How many parts `cutPartitions` will make, or one more where records are long. */
+/**
+ * Parts of `size`, the last one in pieces: whoever is done first takes the next, and no worker is left
+ * with a whole partition while the others have nothing to do. Not where the whole is two parts or less.
+ */
+function piecesOf(start: number, end: number, size: number): PieceBytes {
+  const piece = end - start > 2 * size ? Math.ceil(size / LAST_PIECES) : size;
+  return (from) => (end - from > size ? size : piece);
+}
+
+/** How many parts `cutPartitions` will make, or fewer where records are long. */
 export function likelyPartitions(source: SourceDescription, size?: number): number {
-  const { bytes, seekable } = source;
+  const { bytes, seekable, start } = source;
   if (!seekable || bytes === null) return 1;
-  return Math.max(1, Math.ceil(bytes / (size ?? partitionBytes(bytes))));
+  const piece = piecesOf(start, bytes, size ?? partitionBytes(bytes));
+  let parts = 0;
+  for (let from = start; from < bytes; from += piece(from)) parts++;
+  return Math.max(1, parts);
 }
 
 /**
@@ -50,9 +70,10 @@ export async function cutPartitions(
   const size = options.size ?? partitionBytes(bytes);
   // What was appended since the source was described belongs to nobody.
   const whole = { start: source.start, end: bytes };
-  if (source.format !== 'csv') return cutLines(path, whole, size);
+  const piece = piecesOf(whole.start, whole.end, size);
+  if (source.format !== 'csv') return cutLines(path, whole, piece);
   const delimiter = delimiterByte(source.delimiter ?? ',');
-  const scan = new CsvBoundaries(delimiter, source.newline ?? 'lf', source.start, size);
+  const scan = new CsvBoundaries(delimiter, source.newline ?? 'lf', source.start, piece);
   let start = source.start;
   return (await scanned(path, whole, scan, options.signal)).map(({ end, records }) => {
     const part = { start, end, records };
@@ -68,7 +89,7 @@ export async function countRecords(
   signal?: AbortSignal,
 ): Promise<number | null> {
   if (path === null || end === null) return null;
-  const scan = new LineBoundaries(maxRecordBytes, start, Number.POSITIVE_INFINITY);
+  const scan = new LineBoundaries(maxRecordBytes, start, () => Number.POSITIVE_INFINITY);
   const [part] = await scanned(path, { start, end }, scan, signal);
   return part?.records ?? 0;
 }
@@ -93,14 +114,14 @@ async function scanned(
 async function cutLines(
   path: string,
   { start, end }: { readonly start: number; readonly end: number },
-  size: number,
+  piece: PieceBytes,
 ): Promise<SourcePartition[]> {
   const parts: SourcePartition[] = [];
   const file = await open(path, 'r');
   try {
     let from = start;
-    while (from + size < end) {
-      const next = await behindLine(file, from + size - 1, end);
+    while (from + piece(from) < end) {
+      const next = await behindLine(file, from + piece(from) - 1, end);
       parts.push({ start: from, end: next, records: null });
       from = next;
     }

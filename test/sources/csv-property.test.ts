@@ -79,7 +79,7 @@ describe('CSV by property', () => {
         fc.integer({ min: 1, max: 9 }),
         fc.integer({ min: 1, max: 30 }),
         (input, chunkSize, cutSize) => {
-          const scan = new CsvBoundaries(44, newline, 0, cutSize);
+          const scan = new CsvBoundaries(44, newline, 0, () => cutSize);
           for (let at = 0; at < input.length; at += chunkSize) {
             scan.push(input.subarray(at, at + chunkSize));
           }
@@ -110,7 +110,7 @@ describe('CSV by property', () => {
 function boundariesByKernel(input: Buffer, size: number, cutSize: number) {
   const { bytes } = rawMemory();
   const area = rawMemory().take(size)!;
-  const scan = new LineBoundaries(1 << 20, 0, cutSize);
+  const scan = new LineBoundaries(1 << 20, 0, () => cutSize);
   for (let at = 0; at < input.length; at += size) {
     const end = area.start + input.copy(bytes, area.start, at, at + size);
     scan.push(bytes.subarray(area.start, end));
@@ -139,7 +139,7 @@ describe('NDJSON by property', () => {
         (input, size, cutSize) => {
           const whole = parseInChunks(new NdjsonParser(), input, input.length + 1);
           expect(parseInChunks(new NdjsonParser(), input, size)).toEqual(whole);
-          const scan = new LineBoundaries(1 << 20, 0, cutSize);
+          const scan = new LineBoundaries(1 << 20, 0, () => cutSize);
           for (let at = 0; at < input.length; at += size) scan.push(input.subarray(at, at + size));
           const cuts = scan.finish();
           expect(boundariesByKernel(input, size * 13, cutSize)).toEqual(cuts);

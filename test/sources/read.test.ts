@@ -15,7 +15,12 @@ import {
 } from '../../src/sources/describe.ts';
 import { expandGlobs } from '../../src/sources/globs.ts';
 import { fromIterable, readIterable } from '../../src/sources/iterable.ts';
-import { countRecords, cutPartitions, partitionBytes } from '../../src/sources/partitions.ts';
+import {
+  countRecords,
+  cutPartitions,
+  likelyPartitions,
+  partitionBytes,
+} from '../../src/sources/partitions.ts';
 import { openSource, readPartition, resumable } from '../../src/sources/read.ts';
 import { fromSourceSpec, toSourceSpec } from '../../src/sources/spec.ts';
 
@@ -191,6 +196,19 @@ describe('partitions', () => {
       expect(items).toEqual(whole);
     },
   );
+
+  it('end in pieces of a quarter, so that workers end together', async () => {
+    const lines = Array.from({ length: 1000 }, () => 'x'.repeat(99)).join('\n');
+    const bytes = async (name: string, size: number) => {
+      const source = await describeSource(await file(name, lines));
+      const parts = await cutPartitions(source, { size });
+      expect(likelyPartitions(source, size)).toBe(parts.length);
+      return parts.map(({ start, end }) => end! - start);
+    };
+    expect(await bytes('tail.ndjson', 30_000)).toEqual([30_000, 30_000, 30_000, 7500, 2499]);
+    expect(await bytes('tail.csv', 30_000)).toEqual([30_000, 30_000, 30_000, 7500, 2399]);
+    expect(await bytes('half.ndjson', 50_000)).toEqual([50_000, 49_999]);
+  });
 
   it('can be gone on from behind any record', async () => {
     const source = await describeSource(await file('resume.csv', csv));
