@@ -81,6 +81,7 @@ export { cancelJob } from './jobs/cancel.ts';
 export { type Estimate, type EstimateOptions, estimateJob } from './jobs/estimate.ts';
 export { type PrepareOptions, prepareJob } from './jobs/prepare.ts';
 export { purgeJob } from './jobs/purge.ts';
+export type { RejectReason } from './jobs/reject-reasons.ts';
 export { reopenFailed } from './jobs/reopen.ts';
 export type { JobRequest } from './jobs/request.ts';
 export { type ResumeOptions, type RunOptions, resumeBatchJob, runBatchJob } from './jobs/run.ts';

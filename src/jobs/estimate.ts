@@ -5,6 +5,7 @@ import { createTokenCounter } from '../tokens/counter.ts';
 import { estimateCost, loadModelTable, type ModelTable, modelInfo } from '../tokens/models.ts';
 import { countedBlocks, type JobCounter } from './counted.ts';
 import { checkColumns, type PrepareOptions } from './prepare.ts';
+import { type RejectReason, RejectReasons } from './reject-reasons.ts';
 import { openRequest } from './request.ts';
 import { openSources } from './sources.ts';
 import { type SampleResult, TokenSample } from './token-sample.ts';
@@ -23,6 +24,8 @@ export interface EstimateOptions<T> extends PrepareOptions<T> {
 
 /** What a job would come to. Nothing is sent or written to know it. */
 export interface Estimate extends Plan {
+  /** Why records would be rejected, the most frequent reason first. */
+  readonly reasons: readonly RejectReason[];
   /** How far the tokens, and what follows from them, can be off; null when all are counted. */
   readonly sample: Pick<SampleResult, 'requests' | 'tokenError'> | null;
   readonly baseModel: string;
@@ -59,6 +62,7 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
     counter ??= await createTokenCounter(model, { table });
     return sample?.counter(counter) ?? counter;
   };
+  const reasons = new RejectReasons();
   let plan = { records: 0, requests: 0, rejected: 0, shards: 0, bytes: 0, tokens: 0 };
   for (const source of sources) {
     const writer = new SealingWriter({
@@ -69,6 +73,7 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
       firstOrdinal: plan.records,
       progress: emptyProgress(),
       strict,
+      onReject: (error, position) => reasons.add(error, position),
       compared: false,
       onSeal: async () => undefined,
     });
@@ -89,6 +94,7 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
   const tokens = found?.tokens ?? plan.tokens;
   return {
     ...plan,
+    reasons: reasons.list(),
     tokens,
     sample: found === null ? null : { requests: found.requests, tokenError: found.tokenError },
     ...priceOf(model, tokens, table),

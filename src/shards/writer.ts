@@ -39,6 +39,8 @@ export interface SealingOptions {
   head?: JobHead | undefined;
   /** Throw at the first rejected record. Default false. */
   strict?: boolean | undefined;
+  /** Called with each record that is rejected, its reason and where it lies. */
+  onReject?: ((error: RowError, position: Position) => void) | undefined;
   /**
    * The items come again from the partition's start (standard input, iterables): what was sealed is
    * sealed once more without being written, compared by hash, and skipped. Default false: the
@@ -245,6 +247,7 @@ export class SealingWriter {
       rejectedRow(this.#nextOrdinal(), customId, record, error.code, error.message),
     );
     this.#rejectedRecords++;
+    this.#options.onReject?.(error, position);
     return this.#count(position, nextByte, written);
   }
 

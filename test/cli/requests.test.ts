@@ -210,6 +210,22 @@ test('embeddings: vectors as arrays, with their dimensions', async () => {
   expect(embedded).not.toContain('output');
 });
 
+test('estimate tells why records would be rejected, and where the first of each lies', async () => {
+  const lines = ['{"text":"x"}', '{"id":2}', 'not json', '{"id":4}', '{bad', '{"id":6}'];
+  const path = folderWith({ 'e.ndjson': lines.join('\n') });
+  const args = ['estimate', path('e.ndjson'), '--model', 'gpt-4o', '--prompt', '{{text}}'];
+  const { stdout } = await millrace(args);
+  expect(stdout).toMatch(
+    /3 missing_field, the first in .*e\.ndjson, row 2, byte 13: .*no field text/,
+  );
+  expect(stdout).toMatch(/2 invalid_json, the first in .*e\.ndjson, row 3, byte 22: /);
+  const { reasons } = JSON.parse((await millrace([...args, '--json'])).stdout);
+  expect(reasons).toMatchObject([
+    { code: 'missing_field', records: 3, first: { row: 2, byte: 13 } },
+    { code: 'invalid_json', records: 2, first: { row: 3, byte: 22 } },
+  ]);
+});
+
 test('validate holds a file to the limits of its service', async () => {
   const lines = Array.from({ length: 50_001 }, (_, id) =>
     JSON.stringify({

@@ -1,11 +1,15 @@
 import type { Endpoint } from '../../core/request.ts';
 import type { Estimate } from '../../jobs/estimate.ts';
 import type { Job } from '../../jobs/job.ts';
+import type { RejectReason } from '../../jobs/reject-reasons.ts';
 import type { Plan } from '../../jobs/write-shards.ts';
 import { programName } from '../program-name.ts';
 import { type Style, styleOf } from './style.ts';
 import { near } from './summary.ts';
 import { bytes, money, number, plural, shellWord } from './words.ts';
+
+/** Reasons that are shown; `--json` has all of them. */
+const MOST_REASONS = 6;
 
 /** Says on standard error what a preparation came to. */
 export function showPlan(job: Job, plan: Plan): void {
@@ -44,6 +48,7 @@ export function showEstimate(
       : `${plural(waves, 'fill', 'fills')} of a quota of ${number(quota)}: ${number(hoursAtMost ?? 0)} h at most, mostly far less`;
   const lines = [
     ...planLines(estimate, style, estimate.sample),
+    ...estimate.reasons.slice(0, MOST_REASONS).map((reason) => reasonLine(reason, style)),
     labelled('cost', price, style),
     labelled('time', time, style),
   ];
@@ -65,6 +70,11 @@ function planLines(plan: Plan, style: Style, sample: Estimate['sample'] = null):
     labelled('shards', `${number(plan.shards)}, ${bytes(plan.bytes)}`, style),
     labelled('tokens', tokens, style),
   ];
+}
+
+function reasonLine({ code, records, message }: RejectReason, style: Style): string {
+  const first = records === 1 ? '' : 'the first in ';
+  return labelled('rejected', `${number(records)} ${code}, ${first}${message}`, style);
 }
 
 function labelled(name: string, text: string, style: Style): string {
