@@ -22,16 +22,16 @@ export type AnswerValues = readonly [
 /**
  * The values for ANSWER_COLUMNS. `content` is the text of the first choice (its tool calls or its
  * refusal as they are when there is no text), of all output_text parts of a response, or the
- * embedding's vector; `error` is `code: message`.
+ * embedding's vector; `error` is `code: message`. A row that has failed because its answer does not
+ * follow its schema has both: the answer was given and paid for.
  */
 export function answerValues(row: ResultRow): AnswerValues {
   const body = asObject(row.response?.body);
   const usage = asObject(body?.usage);
   const error = row.error === null ? null : `${row.error.code}: ${row.error.message}`;
-  const isAnswer = row.status === 'ok' && body !== undefined;
   return [
-    isAnswer ? contentOf(body) : null,
-    isAnswer ? finishReasonOf(body) : null,
+    body === undefined ? null : contentOf(body),
+    body === undefined ? null : finishReasonOf(body),
     row.status,
     error,
     asNumber(usage?.prompt_tokens ?? usage?.input_tokens),

@@ -62,6 +62,10 @@ it('a run with a Zod schema sends its JSON Schema and judges by all that it says
     'id,text,stars,day,content,finish_reason,status,error,prompt_tokens,completion_tokens',
   );
   expect(lines[0]).toContain(',4,2026-01-02,"{""stars"":4');
+  // What was paid for is kept, whether or not it is of use.
+  expect(lines[1]).toContain('"{""stars"":""many""');
+  expect(lines[2]).toContain('"{""stars"":6');
+  expect(lines[3]).toContain(',I cannot,stop,failed,');
   expect(lines.map((line) => /schema_mismatch|refusal|,ok,/.exec(line)?.[0])).toEqual([
     ',ok,',
     'schema_mismatch',
