@@ -66,6 +66,8 @@ export interface Transaction extends Reader {
     version: number,
     patch: Partial<Omit<Partition, 'name' | 'version'>>,
   ): Maybe<Partition>;
+  /** Forgets the plan of a job that has no shard, so that it is planned anew. */
+  dropPartitions(): Maybe<void>;
   insertShard(shard: SealedShard, order: number): Maybe<void>;
   /** The one way in which a shard moves. */
   moveShard(

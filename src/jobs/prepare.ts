@@ -71,7 +71,7 @@ export async function settlePreparation<T>(
   const sources = await openSources(options.source, options.sourceOptions);
   checkColumns(request, sources);
   const limits = await limitsOf(job, options.limits, options.defaultLimits);
-  await settleSpec(job.store, {
+  await settleSpec(job, {
     sources: sources.map(({ spec }) => spec),
     request: requestSpec(request, options),
     limits,

@@ -1,27 +1,37 @@
+import { rm } from 'node:fs/promises';
 import { MillraceError } from '../core/errors.ts';
 import type { JobSpec, RequestSpec, SourceSpec } from '../core/job.ts';
-import type { Store } from '../core/store.ts';
 import { jobRow } from './context.ts';
+import type { Job } from './job.ts';
 
 /**
  * Records what the job is made of, or checks it against what was recorded. Throws `spec_changed`,
- * saying what differs: shards that are sealed were made from the old one.
+ * saying what differs: shards that are sealed were made from the old one. A job without a shard,
+ * such as one whose every record was rejected, begins anew from what it is given now.
  */
-export async function settleSpec(store: Store, wanted: JobSpec): Promise<void> {
-  await store.transaction(async (tx) => {
+export async function settleSpec(
+  { store, directory }: Pick<Job, 'store' | 'directory'>,
+  wanted: JobSpec,
+): Promise<void> {
+  const settled = await store.transaction(async (tx) => {
     const job = await jobRow(tx);
     const begun = (await tx.partitions()).length > 0;
     if (!begun) {
       await tx.updateJob(job.version, { spec: wanted });
-      return;
+      return 'begun';
     }
     const differences = specDifferences(job.spec, wanted);
     if (differences.length === 0) {
       const { request } = job.spec;
       const models = wanted.request?.models;
-      if (request === null || models === undefined) return;
+      if (request === null || models === undefined) return 'same';
       await tx.updateJob(job.version, { spec: { ...job.spec, request: { ...request, models } } });
-      return;
+      return 'same';
+    }
+    if ((await tx.totals()).shards === 0) {
+      await tx.dropPartitions();
+      await tx.updateJob(job.version, { ...BEGINNING, spec: wanted });
+      return 'anew';
     }
     throw new MillraceError(
       'spec_changed',
@@ -29,7 +39,18 @@ export async function settleSpec(store: Store, wanted: JobSpec): Promise<void> {
         'Give what it was begun with, or another --job directory',
     );
   });
+  // It tells of records as they were, and is gathered again only where there is none.
+  if (settled === 'anew') await rm(directory.rejected, { force: true });
 }
+
+/** How a job is before anything is prepared. */
+const BEGINNING = {
+  state: 'preparing',
+  planned: false,
+  cancelRequested: false,
+  sample: null,
+  pause: null,
+} as const;
 
 /** What differs, in words: `prompt was ..., is ...`. Never a whole text, only where it differs. */
 export function specDifferences(was: JobSpec, is: JobSpec): string[] {

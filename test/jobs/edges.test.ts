@@ -1,13 +1,21 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { pipeline } from 'node:stream/promises';
+import { describe, expect, it } from 'vitest';
 import { cancelJob } from '../../src/jobs/cancel.ts';
 import { openJob } from '../../src/jobs/job.ts';
 import { purgeJob } from '../../src/jobs/purge.ts';
+import { joinResults } from '../../src/jobs/results.ts';
 import { runBatchJob } from '../../src/jobs/run.ts';
+import { submitShards } from '../../src/jobs/submission.ts';
 import { limitsOfTargets } from '../../src/jobs/target-limits.ts';
+import { writeShards } from '../../src/jobs/write-shards.ts';
+import { buildRequests } from '../../src/requests/build-requests.ts';
 import { azureOpenAI, openAI } from '../../src/service/targets.ts';
+import { fromIterable } from '../../src/sources/iterable.ts';
+import { countTokens } from '../../src/tokens/count-tokens.ts';
+import { all } from '../requests/helpers.ts';
 import { FAST, reviews, service, targetAt, temporaryDirectory } from './helpers.ts';
 import { lossy } from './lossy.ts';
 
@@ -51,6 +59,47 @@ it('sends a record alone that takes more than its share of the quota', async () 
     service: targetAt(emulator, { enqueuedTokens: 9000 }),
   });
   expect(status).toMatchObject({ state: 'finished', ok: 30, rejected: 0, failed: 0 });
+});
+
+describe('a job whose every record was rejected', () => {
+  it('begins anew with a pipeline that is right now', async () => {
+    const dir = await temporaryDirectory();
+    const emulator = await service();
+    const attempt = async (prompt: string) => {
+      const job = await openJob(join(dir, 'typo.job'));
+      const plan = await pipeline(
+        fromIterable(reviews(3)),
+        buildRequests({ model: 'm', prompt }),
+        countTokens({ model: 'gpt-4o' }),
+        writeShards(job),
+      );
+      const rows = await all(joinResults(job, submitShards(job, targetAt(emulator), FAST)));
+      await job.close();
+      return [plan.rejected, ...rows.map(({ status }) => status)];
+    };
+    expect(await attempt('{{txet}}')).toEqual([3, 'rejected', 'rejected', 'rejected']);
+    expect(await attempt('{{txet}}')).toEqual([3, 'rejected', 'rejected', 'rejected']);
+    expect(await attempt('{{text}}')).toEqual([0, 'ok', 'ok', 'ok']);
+    await expect(attempt('{{id}} {{text}}')).rejects.toMatchObject({ code: 'source_changed' });
+  });
+
+  it('begins anew with another source, and keeps what it then has', async () => {
+    const dir = await temporaryDirectory();
+    const emulator = await service();
+    const source = join(dir, 's.ndjson');
+    const sink = join(dir, 'out.ndjson');
+    const attempt = (lines: readonly string[]) => {
+      writeFileSync(source, `${lines.join('\n')}\n`);
+      const options = { ...FAST, job: join(dir, 'bad.job'), source, sink, request };
+      return runBatchJob({ ...options, baseModel: 'gpt-4o', service: targetAt(emulator) });
+    };
+    expect(await attempt(['{"text":1', '{'])).toMatchObject({ state: 'finished', rejected: 2 });
+    const mended = await attempt(['{"text":"1"}', '{', '{"text":"3"}']);
+    expect(mended).toMatchObject({ state: 'finished', ok: 2, rejected: 1 });
+    const rows = (await readFile(sink, 'utf8')).trimEnd().split('\n');
+    expect(rows.map((row) => JSON.parse(row).status)).toEqual(['ok', 'rejected', 'ok']);
+    await expect(attempt(['{"text":"1"}'])).rejects.toMatchObject({ code: 'spec_changed' });
+  });
 });
 
 it('makes every file private, whatever the umask', async () => {

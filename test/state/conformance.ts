@@ -128,6 +128,8 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
         expect(await tx.batch('batch_1')).toEqual(batch);
         expect(await tx.events(0, 10)).toMatchObject([{ detail: { n: 1, b: true, x: null } }]);
       });
+      await again.transaction((tx) => tx.dropPartitions());
+      expect(await again.read((tx) => tx.partitions())).toEqual([]);
       await again.close();
     });
 

@@ -74,6 +74,10 @@ export class JobTables {
   updatePartition(name: string, version: number, patch: Partial<Partition>): Partition {
     return this.#partitions.advance(patch, version, 'name = ?', name, `partition ${name}`);
   }
+
+  dropPartitions(): void {
+    this.#partitions.statement('DELETE FROM partitions').run();
+  }
 }
 
 /** What is to be done, and what was. */

@@ -140,6 +140,9 @@ class Rows implements Transaction {
   updatePartition(name: string, version: number, patch: Partial<Partition>): Partition {
     return this.#jobs.updatePartition(name, version, patch);
   }
+  dropPartitions(): void {
+    this.#jobs.dropPartitions();
+  }
 
   shard(name: string): Shard | undefined {
     return this.#shards.get(name);
