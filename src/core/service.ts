@@ -17,12 +17,16 @@ export interface Dialect {
   readonly answersAreOurs?: boolean;
 }
 
-/** A file to send. `open` is called again for each try, so the source must be re-readable. */
+/** A file to send. */
 export interface Upload {
   /** Ends in `.jsonl`. */
   readonly name: string;
   /** Exact length in bytes of what `open` gives. */
   readonly bytes: number;
+  /**
+   * Called again for each try, so the source must be re-readable. A chunk may change once the third
+   * one after it is asked for: who keeps chunks longer copies them.
+   */
   open(): AsyncIterable<Uint8Array>;
 }
 

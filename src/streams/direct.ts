@@ -7,6 +7,7 @@ import { kernelMemory } from './kernel.ts';
 export const UNIT_BYTES = 4096;
 export const DIRECT_BLOCK_BYTES = 1024 * 1024; // 1 MiB
 const BLOCKS_AT_ONCE = 4;
+const { O_RDONLY, O_WRONLY } = constants;
 
 /** The memory of kernels begins at a page, which Buffers do not. */
 const spares: Buffer[] = [];
@@ -43,7 +44,7 @@ export class DirectWriter {
   /** Writes all of the block at `position`; false when nothing was written. */
   async write(block: Uint8Array, position: number): Promise<boolean> {
     if (block.length % UNIT_BYTES !== 0 || position % UNIT_BYTES !== 0) return false;
-    this.#handle ??= this.#handle === undefined ? await openDirect(this.#path) : null;
+    this.#handle ??= this.#handle === undefined ? await openDirect(this.#path, O_WRONLY) : null;
     if (this.#handle === null) return false;
     let done = 0;
     try {
@@ -72,9 +73,65 @@ export class DirectWriter {
   }
 }
 
+/** Blocks of a reading: two that its consumer may still look at, the present one and the next. */
+const BLOCKS_OF_READING = 4;
+
+/**
+ * A file from its start in blocks of DIRECT_BLOCK_BYTES, read past the system's cache where that can
+ * be: a file that was written so is not there, and to put it there costs more than to read it. One is
+ * read ahead. A block stays as it is until the third one after it is asked for; `room` is filled with
+ * the memory that they lie in, for the caller to give back once nobody looks at it any more.
+ */
+export async function* readDirect(
+  path: string,
+  room: Buffer[],
+): AsyncGenerator<Buffer, void, undefined> {
+  let handle = (await openDirect(path, O_RDONLY)) ?? (await open(path, 'r'));
+  const fill = async (block: Buffer, position: number): Promise<Buffer> => {
+    for (let filled = 0; filled < block.length; ) {
+      const read = () => handle.read(block, filled, block.length - filled, position + filled);
+      const { bytesRead } = await read().catch(async (error: unknown) => {
+        if (errorCode(error) !== 'EINVAL') throw error;
+        // What can be opened so may still refuse to be read so, or after a read that fell short.
+        await handle.close();
+        handle = await open(path, 'r');
+        return read();
+      });
+      if (bytesRead === 0) return block.subarray(0, filled);
+      filled += bytesRead;
+      if (position + filled >= size) return block.subarray(0, filled);
+    }
+    return block;
+  };
+  let size = 0;
+  let ahead: Promise<Buffer> | undefined;
+  try {
+    ({ size } = await handle.stat());
+    for (let position = 0; position < size; ) {
+      const block: Buffer = await (ahead ?? fill(blockAt(room, 0), 0));
+      position += DIRECT_BLOCK_BYTES;
+      if (position < size) {
+        ahead = fill(blockAt(room, position), position);
+        // It is met at the await above; a consumer that stops before it must not end the process.
+        ahead.catch(() => undefined);
+      }
+      yield block;
+    }
+  } finally {
+    await ahead?.catch(() => undefined);
+    await handle.close();
+  }
+}
+
+function blockAt(room: Buffer[], position: number): Buffer {
+  const n = (position / DIRECT_BLOCK_BYTES) % BLOCKS_OF_READING;
+  room[n] ??= takeDirectBlock();
+  return room[n];
+}
+
 /** Null where the system or the file system does not have it; other troubles show on the usual way. */
-async function openDirect(path: string): Promise<FileHandle | null> {
-  const { O_DIRECT, O_NOFOLLOW, O_WRONLY } = constants;
+async function openDirect(path: string, access: number): Promise<FileHandle | null> {
+  const { O_DIRECT, O_NOFOLLOW } = constants;
   if (O_DIRECT === undefined) return null;
-  return open(path, O_WRONLY | O_DIRECT | (O_NOFOLLOW ?? 0)).catch(() => null);
+  return open(path, access | O_DIRECT | (O_NOFOLLOW ?? 0)).catch(() => null);
 }

@@ -104,6 +104,12 @@ it('refuses a shard that a hand has changed, and goes on when it is put back', a
   const target = targetAt(emulator);
   const refused = resumeBatchJob(job, { ...FAST, service: target });
   await expect(refused).rejects.toMatchObject({ code: 'shard_changed' });
+  for (const other of [before.subarray(0, -1), Buffer.concat([before, before])]) {
+    writeFileSync(path, other);
+    await expect(resumeBatchJob(job, { ...FAST, service: target })).rejects.toMatchObject({
+      code: 'shard_changed',
+    });
+  }
   rmSync(path);
   await expect(resumeBatchJob(job, { ...FAST, service: target })).rejects.toThrow(/is gone/);
   writeFileSync(path, before);

@@ -189,6 +189,8 @@ describe('download', () => {
 });
 
 describe('upload', () => {
+  /** Blocks behind the one that was asked for that may still be on their way out. */
+  const LATEST_IN_USE = 2;
   const BLOCK = Buffer.alloc(256 * 1024, 'x');
 
   function large(blocks: number) {
@@ -219,6 +221,36 @@ describe('upload', () => {
     await expect(service.uploadFile(upload)).rejects.toMatchObject({ code: 'timeout' });
     expect(state.pulled).toBeLessThan(200);
     expect(state.closed).toBe(state.opened);
+  });
+
+  test('a source may use its blocks again, however slowly they are read', async () => {
+    const blocks = Array.from({ length: LATEST_IN_USE + 1 }, () => Buffer.alloc(1024 * 1024));
+    const count = 32; // more than the buffers of both ends of a connection hold
+    const upload = {
+      name: 'a.jsonl',
+      bytes: count * blocks[0]!.length,
+      async *open() {
+        for (let i = 0; i < count; i++) yield blocks[i % blocks.length]!.fill(i + 128);
+      },
+    };
+    let wrong = 0;
+    let got = 0;
+    const slow: Handler = async (request, response) => {
+      for await (const chunk of request as AsyncIterable<Buffer>) {
+        for (const byte of chunk) {
+          // The bytes of the form around the file are below 128.
+          if (byte < 128) continue;
+          if (byte !== Math.floor(got / blocks[0]!.length) + 128) wrong++;
+          got++;
+        }
+        await delay(got % 5 === 0 ? 3 : 0);
+      }
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(FILE));
+    };
+    await using server = await faultServer(slow);
+    await connect(server.origin, { timeoutMs: 60_000 }).uploadFile(upload);
+    expect({ got, wrong }).toEqual({ got: upload.bytes, wrong: 0 });
   });
 
   test('a token that dies in mid-upload: one new token for all, the whole file again', async () => {

@@ -2,7 +2,12 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DirectWriter, takeDirectBlock } from '../../src/streams/direct.ts';
+import {
+  DIRECT_BLOCK_BYTES,
+  DirectWriter,
+  readDirect,
+  takeDirectBlock,
+} from '../../src/streams/direct.ts';
 import {
   AtomicFile,
   makePrivateDirectory,
@@ -116,6 +121,39 @@ describe('DirectWriter', () => {
     expect((await stat(path)).size).toBe(written ? 12_288 : 0);
     await writer.close();
     expect(await writer.write(block, 0)).toBe(false);
+  });
+});
+
+describe('readDirect', () => {
+  const B = DIRECT_BLOCK_BYTES;
+
+  it.each([0, 1, 4095, 4096, B - 1, B, B + 1, 5 * B, 6 * B + 12_345])(
+    'gives the %i bytes of a file, and lets two blocks be looked at beside the present one',
+    async (bytes) => {
+      const path = join(dir, 'a');
+      const whole = Buffer.alloc(bytes);
+      for (let at = 0; at + 4 <= bytes; at += 4) whole.writeUInt32LE(at, at);
+      await writeFile(path, whole);
+      const room: Buffer[] = [];
+      const seen: Buffer[] = [];
+      for await (const block of readDirect(path, room)) {
+        seen.push(block);
+        const from = Math.max(0, seen.length - 3);
+        const late = Buffer.concat(seen.slice(from));
+        expect(late.equals(whole.subarray(from * B, from * B + late.length))).toBe(true);
+      }
+      expect(seen.reduce((sum, { length }) => sum + length, 0)).toBe(bytes);
+      expect(room.length).toBeLessThanOrEqual(4);
+    },
+  );
+
+  it('throws for a missing file, and may be left early', async () => {
+    await expect(readDirect(join(dir, 'none'), []).next()).rejects.toMatchObject({
+      code: 'ENOENT',
+    });
+    const path = join(dir, 'a');
+    await writeFile(path, Buffer.alloc(3 * B));
+    for await (const _ of readDirect(path, [])) break;
   });
 });
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import type { FileObject } from '../../core/batch.ts';
 import { errorCode, MillraceError, ServiceError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
@@ -7,12 +6,11 @@ import type { RequestSpec, Shard } from '../../core/job.ts';
 import type { Target, Upload } from '../../core/service.ts';
 import { lineHead } from '../../shards/format.ts';
 import { splicedLength, spliceHead } from '../../shards/splice.ts';
+import { giveDirectBlock, readDirect } from '../../streams/direct.ts';
 import { putBack } from '../attempts.ts';
 import { type Context, jobRow, mayGoOut, type Step, targetNamed } from '../context.ts';
 import { fileNameOf } from '../listing.ts';
 import { deleteOrphans } from '../orphans.ts';
-
-const READ_BLOCK_BYTES = 1024 * 1024; // 1 MiB
 
 /**
  * Sends the shard's file. When an upload may have begun before (state `uploading`), the file is
@@ -42,12 +40,15 @@ export const upload: Step = async (context, task, signal) => {
   if (begun === null) return;
   const { shard, request, fresh } = begun;
   const target = targetNamed(context, shard.target);
-  const sending = shardUpload(context, shard, target, request);
+  const room: Buffer[] = [];
+  const sending = shardUpload(context, shard, target, request, room);
   let file: FileObject | undefined;
   try {
     if (!fresh) file = await findUpload(target, sending, signal);
     failpoint('upload.before');
     file ??= await target.service.uploadFile(sending, signal);
+    // The service has all of it. A connection that was cut may still look at its blocks.
+    for (const block of room) giveDirectBlock(block);
     failpoint('upload.after');
   } catch (error) {
     if (!isFileQuota(error)) throw error;
@@ -69,7 +70,14 @@ export const upload: Step = async (context, task, signal) => {
   });
 };
 
-function shardUpload(context: Context, shard: Shard, target: Target, request: RequestSpec): Upload {
+/** `room` is where the blocks of the latest try lie. */
+function shardUpload(
+  context: Context,
+  shard: Shard,
+  target: Target,
+  request: RequestSpec,
+  room: Buffer[],
+): Upload {
   const { dialect } = target.service;
   const { endpoint, model } = request;
   const from = lineHead(endpoint, model);
@@ -77,28 +85,38 @@ function shardUpload(context: Context, shard: Shard, target: Target, request: Re
   return {
     name: fileNameOf(context, shard, target.name),
     bytes: splicedLength(shard.bytes, shard.requests, from, to),
-    open: () => spliceHead(verified(context.directory.requests(shard.name), shard), from, to),
+    open: () => {
+      room.length = 0;
+      const path = context.directory.requests(shard.name);
+      return spliceHead(verified(path, shard, room), from, to);
+    },
   };
 }
 
 /** The sealed file; fails before its last block is out when a hand has changed it. */
-async function* verified(path: string, shard: Shard): AsyncGenerator<Uint8Array> {
+async function* verified(
+  path: string,
+  { bytes, sha256 }: Shard,
+  room: Buffer[],
+): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
-  let last: Uint8Array | null = null;
+  let read = 0;
   try {
-    const highWaterMark = Math.min(READ_BLOCK_BYTES, shard.bytes + 1);
-    for await (const block of createReadStream(path, { highWaterMark })) {
+    for await (const block of readDirect(path, room)) {
+      read += block.length;
+      if (read > bytes) throw changed(path, NOT_SEALED);
       hash.update(block);
-      if (last !== null) yield last;
-      last = block;
+      if (read === bytes && hash.digest('hex') !== sha256) throw changed(path, NOT_SEALED);
+      yield block;
     }
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
     throw changed(path, 'is gone', error);
   }
-  if (hash.digest('hex') !== shard.sha256) throw changed(path, 'is not what was sealed');
-  if (last !== null) yield last;
+  if (read < bytes) throw changed(path, NOT_SEALED);
 }
+
+const NOT_SEALED = 'is not what was sealed';
 
 function changed(path: string, what: string, cause?: unknown): MillraceError {
   return new MillraceError(

@@ -242,20 +242,24 @@ export class BlobStore {
 
 /** The bytes of an upload in blocks of one size; throws when they are not as many as announced. */
 async function* inBlocks(upload: Upload): AsyncGenerator<Buffer> {
-  let gathered: Uint8Array[] = [];
-  let size = 0;
+  let block = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, upload.bytes));
+  let used = 0;
   let sent = 0;
   for await (const chunk of upload.open()) {
     sent += chunk.length;
     if (sent > upload.bytes) throw wrongLength(upload, `more than ${upload.bytes}`);
-    gathered.push(chunk);
-    size += chunk.length;
-    if (size < BLOCK_BYTES) continue;
-    const block = Buffer.concat(gathered, size);
-    gathered = [];
-    size = 0;
-    yield block;
+    for (let taken = 0; taken < chunk.length; ) {
+      const part = chunk.subarray(taken, taken + block.length - used);
+      block.set(part, used);
+      used += part.length;
+      taken += part.length;
+      if (used < block.length) break;
+      yield block;
+      block = Buffer.allocUnsafeSlow(
+        Math.min(BLOCK_BYTES, upload.bytes - sent + chunk.length - taken),
+      );
+      used = 0;
+    }
   }
   if (sent !== upload.bytes) throw wrongLength(upload, String(sent));
-  if (size > 0) yield Buffer.concat(gathered, size);
 }
