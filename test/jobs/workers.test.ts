@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
@@ -151,4 +151,45 @@ it('tells the error of a worker by its code and class', async () => {
   await expect(strict).rejects.toMatchObject({ code: 'ragged_row', name: 'MillraceError' });
   const none = prepared(dir, 'none.job', { source, request, ...small, workers: 0 });
   await expect(none).rejects.toMatchObject({ code: 'usage' });
+});
+
+// Memory runs out as the engine says it; a thread that truly fills its heap takes gigabytes.
+it.each([
+  ['process.exit(7)', /p0001 of .*b\.csv ended with exit code 7; what is sealed is kept/],
+  [
+    'setImmediate(() => { throw new TypeError(r.text); })',
+    /an error that nobody caught \(TypeError\)/,
+  ],
+  [
+    "setImmediate(() => { throw Object.assign(new Error(), { code: 'ERR_WORKER_OUT_OF_MEMORY' }); })",
+    /ran out of memory.*max-old-space/,
+  ],
+])('says what a worker died of, and goes on: %s', async (death, words) => {
+  const dir = await temporaryDirectory();
+  const source = (await sources(dir)).slice(0, 2);
+  const path = join(dir, 'request.mjs');
+  const flag = join(dir, 'die');
+  await writeFile(
+    path,
+    `import { existsSync } from 'node:fs';
+    import { isMainThread } from 'node:worker_threads';
+    function messages(r) {
+      if (r.id === 'r250' && !isMainThread && existsSync(${JSON.stringify(flag)})) { ${death}; }
+      return [{ role: 'user', content: r.text }];
+    }
+    export default { model: 'm', messages };\n`,
+  );
+  const options = { source, request: pathToFileURL(path), baseModel: 'gpt-4o', workers: 2 };
+  const cut = { limits: { maxRequests: 90 }, partitionBytes: 1024 * 1024 };
+  const whole = await prepared(dir, 'whole.job', { ...options, ...cut });
+  await writeFile(flag, '');
+  const dead = prepared(dir, 'dead.job', { ...options, ...cut });
+  await expect(dead).rejects.toMatchObject({
+    code: 'worker_failed',
+    message: expect.stringMatching(words),
+  });
+  await rm(flag);
+  const rest = await prepared(dir, 'dead.job', { ...options, ...cut });
+  expect(rest.plan).toEqual(whole.plan);
+  expect(rest.files).toEqual(whole.files);
 });

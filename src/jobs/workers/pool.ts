@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { MillraceError, UsageError } from '../../core/errors.ts';
+import { errorCode, MillraceError, UsageError } from '../../core/errors.ts';
 import type { Partition, PartitionProgress } from '../../core/job.ts';
 import type { SealOrder } from '../partition-sealer.ts';
 import type { OnSeal } from '../seal-partition.ts';
@@ -60,7 +59,7 @@ export class WorkerPool {
       return progress;
     } catch (error) {
       signal?.throwIfAborted();
-      throw error;
+      throw error instanceof Death ? this.#failed(partition, error) : error;
     } finally {
       signal?.removeEventListener('abort', abort);
     }
@@ -70,16 +69,24 @@ export class WorkerPool {
     await Promise.all(this.#all.map((worker) => worker.terminate()));
   }
 
+  #failed({ name, source }: Partition, { how, remedy, cause }: Death): MillraceError {
+    const label = this.#task.descriptions[source]?.label ?? 'the source';
+    return new MillraceError(
+      'worker_failed',
+      `the thread that prepared ${name} of ${label} ${how}; what is sealed is kept: ${remedy}`,
+      { retryable: true, cause },
+    );
+  }
+
   #start(): Member {
     if (this.#all.length >= this.#size) {
       throw new MillraceError('worker_failed', 'more partitions at a time than threads');
     }
     const worker = new Worker(THREAD, { workerData: this.#task, resourceLimits: LIMITS });
     this.#all.push(worker);
-    const failure = Promise.race([
-      once(worker, 'error').then(([error]) => Promise.reject(error)),
-      once(worker, 'exit').then(([code]) => Promise.reject(exited(code))),
-    ]);
+    const { promise: failure, reject } = Promise.withResolvers<never>();
+    worker.once('error', (error) => reject(deathBy(error)));
+    worker.once('exit', (code) => reject(deathBy(code)));
     // Nobody waits for it while there is nothing to do.
     failure.catch(() => undefined);
     return { worker, failure };
@@ -87,27 +94,30 @@ export class WorkerPool {
 }
 
 /** Records what a worker seals until it is done or has failed. */
-async function follow({ worker, failure }: Member, onSeal: OnSeal): Promise<PartitionProgress> {
-  const over = new AbortController();
-  const { signal } = over;
-  try {
-    for (;;) {
-      const next = once(worker, 'message', { signal }) as Promise<[FromWorker]>;
-      const [message] = await Promise.race([next, failure]);
-      if (message.kind === 'done') return message.progress;
-      if (message.kind === 'failed') throw revive(message.failure);
-      try {
-        await onSeal(message.shard, message.progress, message.head);
-        post(worker, { kind: 'recorded' });
-      } catch (error) {
-        // What is not recorded must not be built upon: the worker gives up first.
-        post(worker, { kind: 'abort' });
-        await Promise.race([once(worker, 'message', { signal }), failure]);
-        throw error;
-      }
+async function follow(member: Member, onSeal: OnSeal): Promise<PartitionProgress> {
+  for (;;) {
+    const message = await nextMessage(member);
+    if (message.kind === 'done') return message.progress;
+    if (message.kind === 'failed') throw revive(message.failure);
+    try {
+      await onSeal(message.shard, message.progress, message.head);
+      post(member.worker, { kind: 'recorded' });
+    } catch (error) {
+      // What is not recorded must not be built upon: the worker gives up first.
+      post(member.worker, { kind: 'abort' });
+      await nextMessage(member);
+      throw error;
     }
+  }
+}
+
+async function nextMessage({ worker, failure }: Member): Promise<FromWorker> {
+  const { promise, resolve } = Promise.withResolvers<FromWorker>();
+  worker.once('message', resolve);
+  try {
+    return await Promise.race([promise, failure]);
   } finally {
-    over.abort();
+    worker.off('message', resolve);
   }
 }
 
@@ -115,13 +125,34 @@ function post(worker: Worker, message: ToWorker): void {
   worker.postMessage(message);
 }
 
-function exited(code: unknown): MillraceError {
-  return new MillraceError(
-    'worker_failed',
-    `a worker thread ended with exit code ${code}: give the same command again, or --workers 1`,
-    { retryable: true },
-  );
+/** The end of a thread that was not asked to end. */
+class Death {
+  /** What it did, in words. */
+  readonly how: string;
+  readonly remedy: string;
+  readonly cause: unknown;
+
+  constructor(how: string, cause: unknown, remedy = AGAIN) {
+    this.how = how;
+    this.cause = cause;
+    this.remedy = remedy;
+  }
 }
+
+const AGAIN = 'mend the request module, if it has one, and give the same command again';
+
+/** `cause` is an exit code or what was thrown, whose words may hold a record's text. */
+function deathBy(cause: unknown): Death {
+  if (typeof cause === 'number') return new Death(`ended with exit code ${cause}`, undefined);
+  if (errorCode(cause) === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new Death('ran out of memory', cause, MORE_ROOM);
+  }
+  const name = cause instanceof Error ? cause.name : typeof cause;
+  return new Death(`died of an error that nobody caught (${name})`, cause);
+}
+
+const MORE_ROOM =
+  'give the same command again with NODE_OPTIONS=--max-old-space-size=MIB or fewer --workers';
 
 function revive(failure: WorkerFailure): Error {
   const { name, code, message, retryable, stack } = failure;
