@@ -17,17 +17,22 @@ export interface Dialect {
   readonly answersAreOurs?: boolean;
 }
 
+export interface OpenUpload {
+  /**
+   * Let chunks share memory: each may change once the third one after it is asked for. For who sends
+   * or copies a chunk before he asks for many more. Default false: every chunk is the caller's to keep.
+   */
+  readonly shared?: boolean;
+}
+
 /** A file to send. */
 export interface Upload {
   /** Ends in `.jsonl`. */
   readonly name: string;
   /** Exact length in bytes of what `open` gives. */
   readonly bytes: number;
-  /**
-   * Called again for each try, so the source must be re-readable. A chunk may change once the third
-   * one after it is asked for: who keeps chunks longer copies them.
-   */
-  open(): AsyncIterable<Uint8Array>;
+  /** Called again for each try, so the source must be re-readable. */
+  open(options?: OpenUpload): AsyncIterable<Uint8Array>;
 }
 
 /** The body of a file at the service, streamed. */

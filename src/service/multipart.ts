@@ -31,7 +31,7 @@ export function multipart(
     async *open() {
       yield head;
       let sent = 0;
-      for await (const chunk of upload.open()) {
+      for await (const chunk of upload.open({ shared: true })) {
         sent += chunk.length;
         if (sent > upload.bytes) throw wrongLength(upload, `more than ${upload.bytes}`);
         yield chunk;

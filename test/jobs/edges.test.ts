@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
+import type { BatchService, Upload } from '../../src/core/service.ts';
 import { cancelJob } from '../../src/jobs/cancel.ts';
 import { openJob } from '../../src/jobs/job.ts';
 import { purgeJob } from '../../src/jobs/purge.ts';
@@ -100,6 +101,34 @@ describe('a job whose every record was rejected', () => {
     expect(rows.map((row) => JSON.parse(row).status)).toEqual(['ok', 'rejected', 'ok']);
     await expect(attempt(['{"text":"1"}'])).rejects.toMatchObject({ code: 'spec_changed' });
   });
+});
+
+it("gives a service of the caller's own chunks that it may keep", async () => {
+  const dir = await temporaryDirectory();
+  const emulator = await service();
+  const { service: direct } = targetAt(emulator);
+  const through = lossy(targetAt(emulator), {});
+  const gathering: BatchService = {
+    ...through.service,
+    uploadFile: async (upload: Upload, signal?: AbortSignal) => {
+      const chunks = await all(upload.open());
+      expect(chunks.length).toBeGreaterThan(6);
+      const open = async function* () {
+        yield Buffer.concat(chunks);
+      };
+      return direct.uploadFile({ ...upload, open }, signal);
+    },
+  };
+  const source = reviews(8).map((review, i) => ({ ...review, text: `${i} `.repeat(500_000) }));
+  const status = await runBatchJob({
+    ...FAST,
+    job: join(dir, 'kept.job'),
+    source,
+    request,
+    baseModel: 'gpt-4o',
+    service: { ...through, service: gathering },
+  });
+  expect(status).toMatchObject({ state: 'finished', ok: 8 });
 });
 
 it('makes every file private, whatever the umask', async () => {

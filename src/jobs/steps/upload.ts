@@ -85,12 +85,16 @@ function shardUpload(
   return {
     name: fileNameOf(context, shard, target.name),
     bytes: splicedLength(shard.bytes, shard.requests, from, to),
-    open: () => {
+    open: ({ shared = false } = {}) => {
       room.length = 0;
-      const path = context.directory.requests(shard.name);
-      return spliceHead(verified(path, shard, room), from, to);
+      const blocks = verified(context.directory.requests(shard.name), shard, room);
+      return spliceHead(shared ? blocks : copies(blocks), from, to);
     },
   };
+}
+
+async function* copies(blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const block of blocks) yield Buffer.from(block);
 }
 
 /** The sealed file; fails before its last block is out when a hand has changed it. */

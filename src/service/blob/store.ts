@@ -245,7 +245,7 @@ async function* inBlocks(upload: Upload): AsyncGenerator<Buffer> {
   let block = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, upload.bytes));
   let used = 0;
   let sent = 0;
-  for await (const chunk of upload.open()) {
+  for await (const chunk of upload.open({ shared: true })) {
     sent += chunk.length;
     if (sent > upload.bytes) throw wrongLength(upload, `more than ${upload.bytes}`);
     for (let taken = 0; taken < chunk.length; ) {

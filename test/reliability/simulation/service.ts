@@ -99,7 +99,7 @@ export class SimService implements BatchService {
 
   async uploadFile(upload: Upload): Promise<FileObject> {
     const blocks: Uint8Array[] = [];
-    for await (const block of upload.open()) blocks.push(Buffer.from(block));
+    for await (const block of upload.open()) blocks.push(block);
     const content = Buffer.concat(blocks);
     return this.#call('upload', () => {
       const hash = createHash('sha256').update(content).digest('hex');
