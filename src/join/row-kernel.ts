@@ -25,7 +25,7 @@ const LARGE: RowKernelSizes = {
   roomBytes: 20 * 1024 * 1024, // 20 MiB
   fullBytes: 1024 * 1024, // 1 MiB
   blockBytes: 1280 * 1024, // 1.25 MiB
-  readBytes: 512 * 1024, // 512 KiB
+  readBytes: 1024 * 1024, // 1 MiB
 };
 
 const SMALL: RowKernelSizes = {

@@ -13,10 +13,10 @@ export interface ByteTarget {
 
 export type Compression = 'gz' | 'zst';
 
-/** A chunk of at least so much is written where it lies, a shorter one is copied and written with others. */
-const WRITE_THROUGH_BYTES = 512 * 1024; // 512 KiB
-
-/** A file that appears under its name when it is closed, and never if it is aborted. */
+/**
+ * A file that appears under its name when it is closed, and never if it is aborted. It goes past the
+ * system's cache where it can: then it is as good as durable when its last byte is written.
+ */
 export class FileTarget implements ByteTarget {
   readonly #path: string;
   #file: AtomicFile | null = null;
@@ -26,9 +26,8 @@ export class FileTarget implements ByteTarget {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    this.#file ??= await AtomicFile.create(this.#path);
-    if (chunk.length >= WRITE_THROUGH_BYTES) await this.#file.writeThrough(chunk);
-    else await this.#file.write(chunk);
+    this.#file ??= await AtomicFile.create(this.#path, { direct: true });
+    await this.#file.write(chunk);
   }
 
   async close(): Promise<void> {

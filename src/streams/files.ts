@@ -191,7 +191,10 @@ export class AtomicFile {
     try {
       let taken = 0;
       while (taken < chunk.length) {
-        if (this.#used === this.#block.length) await this.#flush();
+        if (this.#used === this.#block.length) {
+          if (this.#block.length < BLOCK_BYTES) this.#grow();
+          else await this.#flush();
+        }
         const part = chunk.subarray(taken, taken + this.#block.length - this.#used);
         this.#block.set(part, this.#used);
         this.#used += part.length;
@@ -201,6 +204,13 @@ export class AtomicFile {
     } finally {
       this.#busy = false;
     }
+  }
+
+  /** The first block was small: its bytes go with the next ones, in a block that any disk takes. */
+  #grow(): void {
+    const larger = takeDirectBlock();
+    larger.set(this.#block);
+    this.#block = larger;
   }
 
   /** Hands the block to the disk and goes on with the other one once that one is free. */

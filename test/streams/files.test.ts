@@ -1,12 +1,13 @@
 import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   DIRECT_BLOCK_BYTES,
   DirectWriter,
   readDirect,
   takeDirectBlock,
+  UNIT_BYTES,
 } from '../../src/streams/direct.ts';
 import {
   AtomicFile,
@@ -59,6 +60,20 @@ describe('AtomicFile', () => {
       expect(waits).toBeGreaterThan(2);
     },
   );
+
+  it('gives the disk only whole blocks that it can take past the cache', async () => {
+    const write = vi.spyOn(DirectWriter.prototype, 'write');
+    const path = join(dir, 'direct');
+    const file = await AtomicFile.create(path, { direct: true });
+    const part = Buffer.alloc(50_000, 'x');
+    for (let n = 0; n < 60; n++) await file.write(part);
+    await file.commit();
+    expect((await stat(path)).size).toBe(60 * part.length);
+    const blocks = write.mock.calls.map(([block]) => block);
+    expect(blocks.map(({ length }) => length)).toEqual([DIRECT_BLOCK_BYTES, DIRECT_BLOCK_BYTES]);
+    for (const { byteOffset } of blocks) expect(byteOffset % UNIT_BYTES).toBe(0);
+    write.mockRestore();
+  });
 
   it('buffers small writes without a promise', async () => {
     const file = await AtomicFile.create(join(dir, 'small'));
