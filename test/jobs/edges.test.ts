@@ -106,8 +106,9 @@ describe('a job whose every record was rejected', () => {
 it("gives a service of the caller's own chunks that it may keep", async () => {
   const dir = await temporaryDirectory();
   const emulator = await service();
-  const { service: direct } = targetAt(emulator);
-  const through = lossy(targetAt(emulator), {});
+  // The deployment of the sealed lines: nothing is put in its place on the way up.
+  const target = targetAt(emulator, { deployment: request.model });
+  const through = lossy(target, {});
   const gathering: BatchService = {
     ...through.service,
     uploadFile: async (upload: Upload, signal?: AbortSignal) => {
@@ -116,7 +117,7 @@ it("gives a service of the caller's own chunks that it may keep", async () => {
       const open = async function* () {
         yield Buffer.concat(chunks);
       };
-      return direct.uploadFile({ ...upload, open }, signal);
+      return target.service.uploadFile({ ...upload, open }, signal);
     },
   };
   const source = reviews(8).map((review, i) => ({ ...review, text: `${i} `.repeat(500_000) }));
