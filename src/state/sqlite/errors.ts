@@ -1,4 +1,5 @@
-import { errorMessage, MillraceError } from '../../core/errors.ts';
+import { rmSync, writeFileSync } from 'node:fs';
+import { errorCode, errorMessage, MillraceError } from '../../core/errors.ts';
 
 /** SQLite's primary result codes that a user can do something about. */
 const KNOWN: Readonly<Record<number, { code: string; retryable: boolean; words: string }>> = {
@@ -39,14 +40,37 @@ const KNOWN: Readonly<Record<number, { code: string; retryable: boolean; words: 
   },
 };
 
+const IO_FAILED = 10;
+const FULL = 13;
+const CANNOT_OPEN = 14;
+
 /** What a failure of SQLite means for the job; any other error as it is. */
-export function storeError(error: unknown, path: string): unknown {
+export function storeError(error: unknown, path: string, isFull = takesNoFile): unknown {
   if (typeof error !== 'object' || error === null || !('errcode' in error)) return error;
-  const known = KNOWN[Number(error.errcode) & 0xff];
+  const primary = Number(error.errcode) & 0xff;
+  // A store is opened with two files beside it: SQLite does not tell why they could not be made.
+  const full = (primary === CANNOT_OPEN || primary === IO_FAILED) && isFull(path);
+  const known = KNOWN[full ? FULL : primary];
   if (known === undefined) return error;
   const { code, retryable, words } = known;
   return new MillraceError(code, `${path} ${words} (${errorMessage(error)})`, {
     retryable,
     cause: error,
   });
+}
+
+/** As much as the smaller of the two files takes. */
+const PROBE = new Uint8Array(32 * 1024);
+
+/** A disk may count some bytes as free and yet have no room for one more file: only trying tells. */
+function takesNoFile(path: string): boolean {
+  const probe = `${path}.probe`;
+  try {
+    writeFileSync(probe, PROBE, { mode: 0o600, flag: 'wx' });
+    return false;
+  } catch (error) {
+    return ['ENOSPC', 'EDQUOT'].includes(errorCode(error) ?? '');
+  } finally {
+    rmSync(probe, { force: true });
+  }
 }
