@@ -7,12 +7,15 @@ import { jobWord, type Session, serviceWords } from './session.ts';
 
 /**
  * Runs the work of a job, and says what its sample came to: beside the running display when the job
- * goes on by itself, else at its end. Gives whether the job has paused to be resumed.
+ * goes on by itself, else at its end. Gives whether the job has paused to be resumed. Without a sample,
+ * wanted now or before, the work has nothing to report.
  */
 export async function withSample(
   session: Session,
-  work: (onProgress: (status: JobStatus) => void) => Promise<unknown>,
+  wanted: boolean,
+  work: (onProgress: ((status: JobStatus) => void) | undefined) => Promise<unknown>,
 ): Promise<boolean> {
+  const before = (await session.job.store.read((tx) => tx.job()))?.sample;
   let seen: string | undefined;
   const onProgress = (status: JobStatus) => {
     const state = status.sample?.state;
@@ -20,7 +23,7 @@ export async function withSample(
     seen = state;
   };
   try {
-    await work(onProgress);
+    await work(wanted || before ? onProgress : undefined);
     return false;
   } catch (error) {
     if (errorCode(error) !== 'paused') throw error;

@@ -144,12 +144,17 @@ function schemaOf<T>(preparation: PrepareOptions<T> | null): StandardSchema | nu
   return request === undefined || !('schema' in request) ? null : standardOf(request.schema);
 }
 
-/** Reports at a steady pace while the job works. */
+/** Reports at a steady pace while something changes. */
 function reportProgress(job: Job, onProgress: (status: JobStatus) => void): () => void {
   let reading = false;
+  let changed = true;
+  const stop = job.onChange(() => {
+    changed = true;
+  });
   const timer = setInterval(async () => {
-    if (reading) return;
+    if (reading || !changed) return;
     reading = true;
+    changed = false;
     try {
       onProgress(await job.store.read(readStatus));
     } finally {
@@ -157,7 +162,10 @@ function reportProgress(job: Job, onProgress: (status: JobStatus) => void): () =
     }
   }, PROGRESS_MS);
   timer.unref();
-  return () => clearInterval(timer);
+  return () => {
+    stop();
+    clearInterval(timer);
+  };
 }
 
 /** What a job remembers of how it was begun: enough to go on, unless it was made by functions. */

@@ -43,7 +43,7 @@ async function resume(flags: SessionFlags): Promise<number> {
     out = outputOf(wish);
   };
   return withSession(flags, { mode: 'open', check }, async (session) => {
-    const paused = await withSample(session, (onProgress) => goOn(session, onProgress));
+    const paused = await withSample(session, false, (onProgress) => goOn(session, onProgress));
     return paused ? EXIT_FAILED : conclude(session, out);
   });
 }

@@ -68,7 +68,7 @@ async function run(sources: readonly string[], flags: RunFlags): Promise<number>
   return withSession({ ...flags, out }, { mode: 'create' }, async (session) => {
     const { job, service, signal, wish, progress } = session;
     for (const doubt of doubts) progress.note(`note: ${doubt}`);
-    const run = (onProgress: (status: JobStatus) => void) =>
+    const run = (onProgress: ((status: JobStatus) => void) | undefined) =>
       runBatchJob({
         onProgress,
         sample: flags.sample,
@@ -86,6 +86,8 @@ async function run(sources: readonly string[], flags: RunFlags): Promise<number>
         signal,
         ...settingsOf(wish, service.local),
       });
-    return (await withSample(session, run)) ? EXIT_FAILED : conclude(session, out);
+    return (await withSample(session, flags.sample !== undefined, run))
+      ? EXIT_FAILED
+      : conclude(session, out);
   });
 }
