@@ -4,8 +4,6 @@ import type { Answer, Outcome } from './answer.ts';
 import { badAnswer, shorten } from './failure.ts';
 import { count } from './wire.ts';
 
-const BLOCK_BYTES = 256 * 1024; // what a reader of lines likes to get at once
-
 /** The answer to a request for a file's content, as a stream from the offset that it begins at. */
 export async function readDownload(
   answer: Answer,
@@ -38,7 +36,10 @@ export function emptyDownload(offset: number): Download {
 
 async function* none(): AsyncGenerator<Uint8Array> {}
 
-/** A body in blocks of a good size, cut off when nothing comes for too long: then `download_cut`. */
+/**
+ * A body as it comes, cut off when nothing comes for too long: then `download_cut`, behind all that
+ * came before.
+ */
 export async function* blocks(
   answer: Pick<Answer, 'call' | 'status' | 'body' | 'deadline' | 'destroy'>,
   length: number | null,
@@ -46,37 +47,20 @@ export async function* blocks(
 ): AsyncGenerator<Uint8Array> {
   const { deadline } = answer;
   const chunks = answer.body[Symbol.asyncIterator]();
-  let gathered: Buffer[] = [];
-  let size = 0;
   let read = 0;
-  let end: ServiceError | 'whole' | undefined;
   try {
-    while (end === undefined) {
+    for (;;) {
       deadline.touch();
-      try {
-        const next = await chunks.next();
-        if (next.done === true) {
-          // A body shorter or longer than announced never gets here: undici throws.
-          end = 'whole';
-        } else {
-          gathered.push(next.value);
-          size += next.value.length;
-          read += next.value.length;
-        }
-      } catch (error) {
+      const next = await chunks.next().catch((error: unknown) => {
         signal?.throwIfAborted();
-        end = cut(answer, read, length, error);
-      }
+        throw cut(answer, read, length, error);
+      });
       deadline.pause();
-      if (size >= BLOCK_BYTES || (end !== undefined && size > 0)) {
-        // What came before a cut is handed on, so that the next try can begin after it.
-        const block = gathered.length === 1 ? gathered[0]! : Buffer.concat(gathered, size);
-        gathered = [];
-        size = 0;
-        yield block;
-      }
+      // A body shorter or longer than announced never gets here: undici throws.
+      if (next.done === true) return;
+      read += next.value.length;
+      yield next.value;
     }
-    if (end !== 'whole') throw end;
   } finally {
     answer.destroy();
     deadline[Symbol.dispose]();

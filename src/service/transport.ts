@@ -49,7 +49,8 @@ export interface TransportOptions {
 
 const MAX_CONNECT_MS = 15 * 1000; // 15 s
 const MAX_ERROR_BYTES = 64 * 1024;
-const BODY_BUFFER_BYTES = 1024 * 1024;
+/** Of an answer's body, one read of a socket: more would be put together into new buffers. */
+const BODY_BUFFER_BYTES = 64 * 1024; // 64 KiB
 
 /**
  * HTTP with the manners of the service: one `run` is one call with its retries, each try with its

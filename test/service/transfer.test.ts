@@ -156,8 +156,7 @@ describe('download', () => {
     const { body } = await connect(server.origin).downloadFile('f', 0);
     let blocks = 0;
     let before = 0;
-    for await (const block of body) {
-      expect(block.length).toBeGreaterThanOrEqual(256 * 1024);
+    for await (const _ of body) {
       if (++blocks === 1) {
         // Longer than the time-out of a try. What fits into buffers is sent meanwhile, no more.
         await delay(QUICK.timeoutMs * 1.5);
