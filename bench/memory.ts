@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { lineBlocks } from '../src/join/line-blocks.ts';
+import { KEEP_COMPILED } from './lib/build.ts';
 import { DATA, dataFile } from './lib/data.ts';
 import { machine, readResult, saveResult } from './lib/harness.ts';
 import { joinFolder, replyTo, shardsOf } from './lib/join-data.ts';
@@ -61,7 +62,9 @@ async function joinOf(size: string): Promise<Watched> {
   const { path } = joinFolder(size);
   const out = join(DATA, 'memory-join.ndjson');
   try {
-    const watched = await watch([join(import.meta.dirname, 'lib', 'joined.ts'), path, out]);
+    const script = join(import.meta.dirname, 'lib', 'joined.ts');
+    await watch([script], KEEP_COMPILED);
+    const watched = await watch([script, path, out], KEEP_COMPILED);
     if (watched.code === 0) await checkRows(path, out);
     return watched;
   } finally {

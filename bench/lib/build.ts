@@ -9,6 +9,12 @@ const ROOT = join(import.meta.dirname, '..', '..');
 const BUILD = join(import.meta.dirname, '..', 'build');
 
 /**
+ * For the children's environment: what Node makes of the benchmarks' own TypeScript is kept from one to
+ * the next, which would else be a tenth of a second and 30 MiB of each.
+ */
+export const KEEP_COMPILED = { NODE_COMPILE_CACHE: join(BUILD, 'cache') };
+
+/**
  * A module of millrace as it is compiled, by its path in src without `.ts`. A child process takes what
  * its parent built.
  */

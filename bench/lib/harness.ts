@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { built } from './build.ts';
+import { built, KEEP_COMPILED } from './build.ts';
 import { printTable } from './table.ts';
 
 /**
@@ -73,6 +73,7 @@ export async function ask(question: Question): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
   if (first === '--contender') {
     const [name, path, bytes] = rest;
+    if (name === undefined) return;
     const contender = question.contenders.find((one) => one.name === name);
     const answer = await contender!.run!({ path: path!, bytes: Number(bytes) });
     const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
@@ -125,6 +126,7 @@ function measure(question: Question, contenders: readonly Contender[], input: In
   const runs = question.runs ?? 3;
   const took = new Map<string, { seconds: number[]; reports: ChildReport[] }>();
   readAll(input.path);
+  node([process.argv[1]!, '--contender']);
   for (let round = 0; round < runs; round++) {
     for (const contender of contenders) {
       if (contender.once === true && round > 0) continue;
@@ -186,15 +188,20 @@ function checkAnswers(
 function child(contender: Contender, input: Input): ChildReport {
   const script = process.argv[1]!;
   const args = [script, '--contender', contender.name, input.path, String(input.bytes)];
-  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  });
+  const { stdout, stderr, status } = node(args);
   const line = stdout.split('\n').find((each) => each.startsWith(REPORT));
   if (status !== 0 || line === undefined) {
     throw new Error(`${contender.name} failed (${status}): ${stderr.slice(-2000)}`);
   }
   return JSON.parse(line.slice(REPORT.length)) as ChildReport;
+}
+
+function node(args: readonly string[]) {
+  return spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    env: { ...process.env, ...KEEP_COMPILED },
+    maxBuffer: 64 * 1024 * 1024,
+  });
 }
 
 function shell(command: string, input: Input): null {

@@ -76,5 +76,6 @@ async function plainFile(path: string): Promise<LineSink> {
 // As a process of its own, whose memory is looked at: prints what was joined.
 if (process.argv[1] === import.meta.filename) {
   const [folder, out] = process.argv.slice(2);
-  process.stdout.write(`${JSON.stringify(await joinJob(folder!, 'durable', out!))}\n`);
+  const joined = folder === undefined ? null : await joinJob(folder, 'durable', out!);
+  process.stdout.write(`${JSON.stringify(joined)}\n`);
 }
