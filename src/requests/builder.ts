@@ -80,12 +80,25 @@ function finish(
   { template, ...of }: RequestFrame & { readonly template: JsonTemplate },
   idOf: IdReader,
 ): RequestItem<unknown> {
-  const body = template.render(item.record, item.position.source);
+  const body = rendered(template, item);
   if (body instanceof UnusableField) {
     const where = describePosition(item.position);
     return reject(item, body.code, `${where}: ${body.message}`);
   }
   return prepare(item, of, body, idOf);
+}
+
+function rendered(template: JsonTemplate, { record, position }: SourceRecord<unknown>): unknown {
+  try {
+    return template.render(record, position.source);
+  } catch (error) {
+    // The engine's one way of saying that a text would be longer than it can hold.
+    if (!(error instanceof RangeError)) throw error;
+    return new UnusableField(
+      'request_too_large',
+      'the fields that the request names make a text longer than 512 MiB; shorten the record',
+    );
+  }
 }
 
 /** What all requests of a builder have in common. */

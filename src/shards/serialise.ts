@@ -32,23 +32,19 @@ export function serialise(
   if (item.body.model !== head.model) {
     return refuse(item, 'model_mismatch', `names another model than the job's ${head.model}`);
   }
-  let body: string;
-  let record: string;
   try {
-    body = bodyJson(item.body, head.model);
-    record = recordJson(item.record);
+    const request = requestLine(customId, item.endpoint, bodyJson(item.body, head.model));
+    const record = recordLine(ordinal, recordJson(item.record));
+    return {
+      request,
+      requestBytes: Buffer.byteLength(request),
+      record,
+      recordBytes: Buffer.byteLength(record),
+    };
   } catch (error) {
-    const why = errorCode(error) ?? 'a value that JSON does not have, or a cycle';
+    const why = errorCode(error) ?? 'a value that JSON does not have, a cycle, or too long a text';
     return refuse(item, 'request_failed', `cannot be written as JSON (${why})`);
   }
-  const request = requestLine(customId, item.endpoint, body);
-  const recordText = recordLine(ordinal, record);
-  return {
-    request,
-    requestBytes: Buffer.byteLength(request),
-    record: recordText,
-    recordBytes: Buffer.byteLength(recordText),
-  };
 }
 
 /** A record as JSON; one that JSON has no word for (undefined, a function) is null. */

@@ -8,10 +8,10 @@ import { CsvRecords, fieldTexts, type RecordMaker } from './csv-records.ts';
 import { CsvRows } from './csv-rows.ts';
 import { CsvScanner, MAX_FIELDS, type Newline } from './csv-scanner.ts';
 import {
-  DEFAULT_MAX_RECORD_BYTES,
   type ParserOptions,
   parserStage,
   RecordParser,
+  recordLimit,
   type StartAt,
   tooLarge,
   where,
@@ -72,7 +72,7 @@ export class CsvParser<T = Record<string, string>> extends RecordParser<T> {
   constructor(options: CsvOptions = {}) {
     super();
     this.#source = options.source ?? '<stream>';
-    this.#maxRecordBytes = options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES;
+    this.#maxRecordBytes = recordLimit(options.maxRecordBytes);
     this.#boundary = options.startAt ?? { byte: 0, row: 0 };
     this.#base = this.#boundary.byte;
     this.#row = this.#boundary.row;

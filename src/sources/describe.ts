@@ -6,7 +6,7 @@ import { compressionOfName, withoutCompression } from '../streams/compression.ts
 import type { SourceDescription, SourceFormat, SourceOptions } from './description.ts';
 import { encodingName } from './encoding.ts';
 import { describeBytes } from './heads.ts';
-import { DEFAULT_MAX_RECORD_BYTES } from './parser.ts';
+import { recordLimit } from './parser.ts';
 import { ReplayedInput } from './replay.ts';
 
 export type { SourceDescription, SourceFormat, SourceOptions } from './description.ts';
@@ -66,7 +66,7 @@ function describeName(path: string, options: SourceOptions): SourceDescription {
     start: 0,
     jsonPath: options.jsonPath ?? null,
     strict: options.strict ?? false,
-    maxRecordBytes: options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES,
+    maxRecordBytes: recordLimit(options.maxRecordBytes),
     seekable: false,
   };
 }

@@ -10,10 +10,10 @@ import { JsonElements, type JsonToken } from './json-elements.ts';
 import { JsonPathParser } from './json-path.ts';
 import {
   accepted,
-  DEFAULT_MAX_RECORD_BYTES,
   type ParserOptions,
   type RecordParser,
   readItems,
+  recordLimit,
 } from './parser.ts';
 import { ReplayedInput } from './replay.ts';
 import { Utf8Check } from './utf8.ts';
@@ -33,7 +33,7 @@ export function parseJson<T = unknown>(
   options: JsonOptions = {},
 ): Stage<Uint8Array, SourceItem<T>> {
   const label = options.source ?? '<stream>';
-  const maxRecordBytes = options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES;
+  const maxRecordBytes = recordLimit(options.maxRecordBytes);
   const byTokens = parseTokens<T>({ ...options, source: label, maxRecordBytes });
   return (source, stageOptions) => {
     const signal = stageOptions?.signal;
@@ -72,7 +72,7 @@ export function parseTokens<T = unknown>(
     const elements = new JsonElements(
       label,
       options.path ?? '',
-      options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES,
+      recordLimit(options.maxRecordBytes),
     );
     // Strings come in chunks, so that one of any length is never held whole by the tokenizer.
     const tokens = parser.asStream({ packValues: false });

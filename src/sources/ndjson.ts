@@ -4,11 +4,11 @@ import type { Stage } from '../streams/stage.ts';
 import { bomLength } from './csv-dialect.ts';
 import { JsonObjects } from './json-objects.ts';
 import {
-  DEFAULT_MAX_RECORD_BYTES,
   MAX_DEPTH,
   type ParserOptions,
   parserStage,
   RecordParser,
+  recordLimit,
   type StartAt,
   tooDeep,
   tooLarge,
@@ -52,7 +52,7 @@ export class NdjsonParser<T = unknown> extends RecordParser<T> {
     const start = options.startAt ?? { byte: 0, row: 0 };
     this.#source = options.source ?? '<stream>';
     this.#raw = options.raw ?? null;
-    this.#maxRecordBytes = options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES;
+    this.#maxRecordBytes = recordLimit(options.maxRecordBytes);
     this.#row = start.row;
     this.#atStart = start.byte === 0;
     this.#utf8 = new Utf8Check(this.#source, start.byte);

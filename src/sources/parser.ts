@@ -1,10 +1,21 @@
-import { MillraceError } from '../core/errors.ts';
+import { MillraceError, UsageError } from '../core/errors.ts';
 import { type Position, RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
 import { EachOf } from '../streams/batches.ts';
 import { abortable, type Stage } from '../streams/stage.ts';
 
 /** Bytes that one record may have unless told otherwise: well above what one request may hold. */
-export const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024; // 16 MiB
+const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024; // 16 MiB
+
+/** The most that may be asked for: a record becomes one text, of which the engine holds 512 MiB. */
+const MOST_RECORD_BYTES = 256 * 1024 * 1024; // 256 MiB
+
+/** Bytes that one record may have. Throws a UsageError when that is more than can be read. */
+export function recordLimit(given: number = DEFAULT_MAX_RECORD_BYTES): number {
+  if (given <= MOST_RECORD_BYTES) return given;
+  throw new UsageError(
+    `--max-record-bytes (maxRecordBytes) is ${given}; a record may have ${MOST_RECORD_BYTES} (256MiB) at most`,
+  );
+}
 
 /** Objects and arrays inside one another; deeper records overflow the stack of what writes JSON. */
 export const MAX_DEPTH = 1000;

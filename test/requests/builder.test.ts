@@ -287,3 +287,11 @@ test('a stage is typed by the record, from its options to its items', () => {
   const other: Stage<SourceItem<{ id: string }>, RequestItem<Review>> = stage;
   expect(other).toBe(stage);
 });
+
+test('a request that is longer than a text can be is a rejected record', () => {
+  const prompt = '{{text}}'.repeat(40);
+  const builder = createRequestBuilder({ kind: 'prompt', model: MODEL, prompt });
+  const { error } = refused(builder.build(record({ text: 'x'.repeat(2 ** 24) })));
+  expect(error).toMatchObject({ code: 'request_too_large' });
+  expect(error.message).toMatch(/row 1.*a text longer than 512 MiB/);
+});

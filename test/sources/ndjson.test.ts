@@ -82,3 +82,7 @@ describe.each(CHUNK_SIZES)('NDJSON in chunks of %i', (size) => {
     ]);
   });
 });
+
+it('refuses a limit of records that no text can hold', () => {
+  expect(() => new NdjsonParser({ maxRecordBytes: 300 * 2 ** 20 })).toThrow(/256MiB\) at most/);
+});

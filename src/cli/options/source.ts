@@ -27,8 +27,10 @@ export function addSourceFlags(command: Command): Command {
     .option('--encoding <label>', 'such as windows-1252; UTF-8 by default')
     .option('--json-path <path>', 'to the array of records in a document: a.b')
     .option('--strict', 'stop at the first bad record')
-    .option('--max-record-bytes <size>', 'a longer record is rejected (16MiB)', (text) =>
-      sizeBytes(text, '--max-record-bytes'),
+    .option(
+      '--max-record-bytes <size>',
+      'a longer record is rejected (16MiB, 256MiB at most)',
+      (text) => sizeBytes(text, '--max-record-bytes'),
     )
     .option('--workers <count>', 'threads that prepare a file side by side (as cores)', (text) =>
       count(text, '--workers'),
