@@ -80,7 +80,8 @@ const BLOCKS_OF_READING = 4;
  * A file from its start in blocks of DIRECT_BLOCK_BYTES, read past the system's cache where that can
  * be: a file that was written so is not there, and to put it there costs more than to read it. One is
  * read ahead. A block stays as it is until the third one after it is asked for; `room` is filled with
- * the memory that they lie in, for the caller to give back once nobody looks at it any more.
+ * the memory that they lie in, for the caller to give back once the reading has ended and nobody looks
+ * at it any more.
  */
 export async function* readDirect(
   path: string,

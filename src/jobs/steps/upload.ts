@@ -40,15 +40,15 @@ export const upload: Step = async (context, task, signal) => {
   if (begun === null) return;
   const { shard, request, fresh } = begun;
   const target = targetNamed(context, shard.target);
-  const room: Buffer[] = [];
-  const sending = shardUpload(context, shard, target, request, room);
+  const read: Buffer[] = [];
+  const sending = shardUpload(context, shard, target, request, read);
   let file: FileObject | undefined;
   try {
     if (!fresh) file = await findUpload(target, sending, signal);
     failpoint('upload.before');
     file ??= await target.service.uploadFile(sending, signal);
     // The service has all of it. A connection that was cut may still look at its blocks.
-    for (const block of room) giveDirectBlock(block);
+    for (const block of read) giveDirectBlock(block);
     failpoint('upload.after');
   } catch (error) {
     if (!isFileQuota(error)) throw error;
@@ -70,13 +70,13 @@ export const upload: Step = async (context, task, signal) => {
   });
 };
 
-/** `room` is where the blocks of the latest try lie. */
+/** `read` gets the blocks of the latest try once nothing is read into them any more. */
 function shardUpload(
   context: Context,
   shard: Shard,
   target: Target,
   request: RequestSpec,
-  room: Buffer[],
+  read: Buffer[],
 ): Upload {
   const { dialect } = target.service;
   const { endpoint, model } = request;
@@ -86,8 +86,8 @@ function shardUpload(
     name: fileNameOf(context, shard, target.name),
     bytes: splicedLength(shard.bytes, shard.requests, from, to),
     open: ({ shared = false } = {}) => {
-      room.length = 0;
-      const blocks = verified(context.directory.requests(shard.name), shard, room);
+      read.length = 0;
+      const blocks = verified(context.directory.requests(shard.name), shard, read);
       return spliceHead(shared ? blocks : copies(blocks), from, to);
     },
   };
@@ -101,23 +101,25 @@ async function* copies(blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
 async function* verified(
   path: string,
   { bytes, sha256 }: Shard,
-  room: Buffer[],
+  read: Buffer[],
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
-  let read = 0;
+  const room: Buffer[] = [];
+  let length = 0;
   try {
     for await (const block of readDirect(path, room)) {
-      read += block.length;
-      if (read > bytes) throw changed(path, NOT_SEALED);
+      length += block.length;
+      if (length > bytes) throw changed(path, NOT_SEALED);
       hash.update(block);
-      if (read === bytes && hash.digest('hex') !== sha256) throw changed(path, NOT_SEALED);
+      if (length === bytes && hash.digest('hex') !== sha256) throw changed(path, NOT_SEALED);
       yield block;
     }
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
     throw changed(path, 'is gone', error);
   }
-  if (read < bytes) throw changed(path, NOT_SEALED);
+  if (length < bytes) throw changed(path, NOT_SEALED);
+  read.push(...room);
 }
 
 const NOT_SEALED = 'is not what was sealed';
