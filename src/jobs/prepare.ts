@@ -66,16 +66,18 @@ export function prepareJob<T>(job: Job, options: PrepareOptions<T>): Promise<Pla
 export async function settlePreparation<T>(
   job: Job,
   options: PrepareOptions<T>,
+  sample?: number,
 ): Promise<Preparation<T>> {
   const request = await openRequest(options.request, options.version);
   const sources = await openSources(options.source, options.sourceOptions);
   checkColumns(request, sources);
   const limits = await limitsOf(job, options.limits, options.defaultLimits);
-  await settleSpec(job, {
+  const wanted = {
     sources: sources.map(({ spec }) => spec),
     request: requestSpec(request, options),
     limits,
-  });
+  };
+  await settleSpec(job, wanted, sample);
   return { request, sources, limits, options };
 }
 

@@ -107,7 +107,9 @@ async function work<T>(
   const { sample } = options;
   const settled =
     preparation === null ? null : await settle(job, targets, preparation, sample, signal);
-  if (sample !== undefined) await job.store.transaction((tx) => wantSample(tx, sample));
+  if (settled === null && sample !== undefined) {
+    await job.store.transaction((tx) => wantSample(tx, sample));
+  }
   const { state } = await job.store.read(jobRow);
   const tasks: Promise<unknown>[] = [];
   if (settled !== null) tasks.push(sealPreparation(job, settled).catch(end));
@@ -135,7 +137,7 @@ function settle<T>(
     ...(sample === undefined ? {} : { sampleRequests: sample }),
   };
   const defaultLimits = limitsOfTargets(targets, given);
-  return settlePreparation(job, { defaultLimits, ...preparation, limits: given, signal });
+  return settlePreparation(job, { defaultLimits, ...preparation, limits: given, signal }, sample);
 }
 
 /** The schema object of the request's options, when the caller gave one. */
@@ -183,6 +185,8 @@ function rememberedPreparation(spec: JobSpec): PrepareOptions<unknown> {
     sourceOptions: rememberedOptions(spec),
     request,
     baseModel: spec.request?.baseModel,
+    // Of a job that was not even cut into partitions when it was stopped, too.
+    defaultLimits: spec.limits,
   };
 }
 

@@ -1,46 +1,57 @@
 import { rm } from 'node:fs/promises';
 import { MillraceError } from '../core/errors.ts';
 import type { JobSpec, RequestSpec, SourceSpec } from '../core/job.ts';
+import type { Transaction } from '../core/store.ts';
 import { jobRow } from './context.ts';
 import type { Job } from './job.ts';
+import { wantSample } from './sample.ts';
 
 /**
  * Records what the job is made of, or checks it against what was recorded. Throws `spec_changed`,
  * saying what differs: shards that are sealed were made from the old one. A job without a shard,
- * such as one whose every record was rejected, begins anew from what it is given now.
+ * such as one whose every record was rejected, begins anew from what it is given now. `sample`:
+ * records that are to go first, if any.
  */
 export async function settleSpec(
   { store, directory }: Pick<Job, 'store' | 'directory'>,
   wanted: JobSpec,
+  sample: number | undefined,
 ): Promise<void> {
   const settled = await store.transaction(async (tx) => {
-    const job = await jobRow(tx);
-    const begun = (await tx.partitions()).length > 0;
-    if (!begun) {
-      await tx.updateJob(job.version, { spec: wanted });
-      return 'begun';
-    }
-    const differences = specDifferences(job.spec, wanted);
-    if (differences.length === 0) {
-      const { request } = job.spec;
-      const models = wanted.request?.models;
-      if (request === null || models === undefined) return 'same';
-      await tx.updateJob(job.version, { spec: { ...job.spec, request: { ...request, models } } });
-      return 'same';
-    }
-    if ((await tx.totals()).shards === 0) {
-      await tx.dropPartitions();
-      await tx.updateJob(job.version, { ...BEGINNING, spec: wanted });
-      return 'anew';
-    }
-    throw new MillraceError(
-      'spec_changed',
-      `this job was prepared from something else: ${differences.join('; ')}. ` +
-        'Give what it was begun with, or another --job directory',
-    );
+    const outcome = await settle(tx, wanted);
+    // Both or none: a job that died in between would be sent whole.
+    if (sample !== undefined) await wantSample(tx, sample);
+    return outcome;
   });
   // It tells of records as they were, and is gathered again only where there is none.
   if (settled === 'anew') await rm(directory.rejected, { force: true });
+}
+
+async function settle(tx: Transaction, wanted: JobSpec): Promise<'begun' | 'same' | 'anew'> {
+  const job = await jobRow(tx);
+  const begun = (await tx.partitions()).length > 0;
+  if (!begun) {
+    await tx.updateJob(job.version, { spec: wanted });
+    return 'begun';
+  }
+  const differences = specDifferences(job.spec, wanted);
+  if (differences.length === 0) {
+    const { request } = job.spec;
+    const models = wanted.request?.models;
+    if (request === null || models === undefined) return 'same';
+    await tx.updateJob(job.version, { spec: { ...job.spec, request: { ...request, models } } });
+    return 'same';
+  }
+  if ((await tx.totals()).shards === 0) {
+    await tx.dropPartitions();
+    await tx.updateJob(job.version, { ...BEGINNING, spec: wanted });
+    return 'anew';
+  }
+  throw new MillraceError(
+    'spec_changed',
+    `this job was prepared from something else: ${differences.join('; ')}. ` +
+      'Give what it was begun with, or another --job directory',
+  );
 }
 
 /** How a job is before anything is prepared. */

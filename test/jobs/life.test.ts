@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { requestCancel } from '../../src/jobs/cancel.ts';
 import { openJob, withJobStore } from '../../src/jobs/job.ts';
-import { prepareJob } from '../../src/jobs/prepare.ts';
+import { prepareJob, settlePreparation } from '../../src/jobs/prepare.ts';
 import { reopenFailed } from '../../src/jobs/reopen.ts';
 import { joinResults } from '../../src/jobs/results.ts';
 import { resumeBatchJob, runBatchJob } from '../../src/jobs/run.ts';
@@ -81,6 +81,23 @@ it('goes on after a submission that was stopped, and makes no batch twice', asyn
   expect(created).toHaveLength(4);
   const rows = (await readFile(join(dir, 'out.ndjson'), 'utf8')).trim().split('\n');
   expect(rows.map((row) => JSON.parse(row).ordinal)).toEqual(reviews(200).map((_, n) => n));
+});
+
+it('keeps the limits and the sample of a job that died before its source was cut', async () => {
+  const dir = await temporaryDirectory();
+  const emulator = await service();
+  const source = join(dir, 'in.csv');
+  await writeFile(source, `text\n${'a\n'.repeat(100)}`);
+  const options = { source, request, baseModel: 'gpt-4o', limits: { maxRequests: 30 } };
+  for (const sample of [undefined, 10]) {
+    const job = await openJob(join(dir, `${sample}.job`));
+    await settlePreparation(job, options, sample);
+    const resume = () => resumeBatchJob(job, { ...FAST, service: targetAt(emulator) });
+    if (sample !== undefined) await expect(resume()).rejects.toMatchObject({ code: 'paused' });
+    expect(await resume()).toMatchObject({ state: 'finished', ok: 100 });
+    expect(await prepareJob(job, options)).toMatchObject({ shards: 4 });
+    await job.close();
+  }
 });
 
 it('refuses a job whose request changed, and says what differs', async () => {
