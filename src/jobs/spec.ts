@@ -15,7 +15,7 @@ import { wantSample } from './sample.ts';
 export async function settleSpec(
   { store, directory }: Pick<Job, 'store' | 'directory'>,
   wanted: JobSpec,
-  sample: number | undefined,
+  sample?: number,
 ): Promise<void> {
   const settled = await store.transaction(async (tx) => {
     const outcome = await settle(tx, wanted);

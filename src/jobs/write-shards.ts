@@ -51,7 +51,7 @@ export function writeShards(
     job.active.preparing += 1;
     try {
       const reader = await peekRequest(abortable(items, context?.signal));
-      await settleSpec(job, pipelineSpec(reader.first, limits, options.version), undefined);
+      await settleSpec(job, pipelineSpec(reader.first, limits, options.version));
       const partition = await onlyPartition(job);
       const signal = context?.signal;
       const { strict } = options;
