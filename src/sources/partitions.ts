@@ -15,8 +15,8 @@ const MIB = 1024 * 1024;
 const MIN_PARTITION_BYTES = 32 * MIB;
 const MAX_PARTITION_BYTES = 1024 * MIB; // 1 GiB
 const PARTITIONS_WANTED = 16;
-/** Pieces of the last partition of a source that several workers prepare. */
-const LAST_PIECES = 4;
+/** The last pieces of a source are no smaller than such a part of a partition. */
+const LEAST_PIECE = 1 / 16;
 const LINE_BLOCK_BYTES = 64 * 1024; // 64 KiB
 const LF = 10;
 
@@ -36,12 +36,16 @@ export function partitionBytes(sourceBytes: number): number {
 }
 
 /**
- * Parts of `size`, the last one in pieces: whoever is done first takes the next, and no worker is left
- * with a whole partition while the others have nothing to do. Not where the whole is two parts or less.
+ * Parts of `size`, and towards the end halves of what is left: whoever is done first takes the next, and
+ * no worker is left with a large part while the others have nothing to do. Not where the whole is two
+ * parts or less.
  */
 function piecesOf(start: number, end: number, size: number): PieceBytes {
-  const piece = end - start > 2 * size ? Math.ceil(size / LAST_PIECES) : size;
-  return (from) => (end - from > size ? size : piece);
+  if (end - start <= 2 * size) return () => size;
+  return (from) => {
+    const half = Math.ceil((end - from) / 2);
+    return half < size * LEAST_PIECE ? size : Math.min(half, size);
+  };
 }
 
 /** How many parts `cutPartitions` will make, or fewer where records are long. */

@@ -197,7 +197,7 @@ describe('partitions', () => {
     },
   );
 
-  it('end in pieces of a quarter, so that workers end together', async () => {
+  it('end in halves of what is left, so that workers end together', async () => {
     const lines = Array.from({ length: 1000 }, () => 'x'.repeat(99)).join('\n');
     const bytes = async (name: string, size: number) => {
       const source = await describeSource(await file(name, lines));
@@ -205,8 +205,12 @@ describe('partitions', () => {
       expect(likelyPartitions(source, size)).toBe(parts.length);
       return parts.map(({ start, end }) => end! - start);
     };
-    expect(await bytes('tail.ndjson', 30_000)).toEqual([30_000, 30_000, 30_000, 7500, 2499]);
-    expect(await bytes('tail.csv', 30_000)).toEqual([30_000, 30_000, 30_000, 7500, 2399]);
+    expect(await bytes('tail.ndjson', 30_000)).toEqual([
+      30_000, 30_000, 20_000, 10_000, 5000, 2500, 2499,
+    ]);
+    expect(await bytes('tail.csv', 30_000)).toEqual([
+      30_000, 30_000, 20_000, 10_000, 5000, 2500, 2399,
+    ]);
     expect(await bytes('half.ndjson', 50_000)).toEqual([50_000, 49_999]);
   });
 
