@@ -2,25 +2,22 @@
 // the source, beside a Map, DuckDB, sort + join, and `cat` of the same bytes to a file?
 
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { DATA } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
-import { type Answer, ask, type Contender } from './lib/harness.ts';
+import { type Answer, ask, type Contender, type Task } from './lib/harness.ts';
 import { joinFolder, listed } from './lib/join-data.ts';
 import { type Goal, joinJob } from './lib/joined.ts';
 
-/** Joins and writes as users have it; the file goes again. */
-async function millrace(folder: string, goal: Goal, own = false): Promise<Answer> {
-  const out = join(DATA, `join-out-${process.pid}.ndjson`);
-  const { rows, ok } = await joinJob(folder, goal, out, own);
-  rmSync(out, { force: true });
+/** Joins and writes as users have it. */
+async function millrace({ path, scratch }: Task, goal: Goal, own = false): Promise<Answer> {
+  const { rows, ok } = await joinJob(path, goal, join(scratch, 'out.ndjson'), own);
   return { rows, ok };
 }
 
 /** As one writes it: all answers in a Map, then the records one by one. */
-async function plainMap(folder: string): Promise<Answer> {
+async function plainMap({ path: folder, scratch }: Task): Promise<Answer> {
   const answers = new Map<string, { response: { status_code: number } | null }>();
   for (const path of listed(folder, 'downloads', 'jsonl')) {
     for await (const line of createInterface({ input: createReadStream(path) })) {
@@ -29,8 +26,7 @@ async function plainMap(folder: string): Promise<Answer> {
       answers.set(answer.custom_id, answer);
     }
   }
-  const out = join(DATA, `join-map-${process.pid}.ndjson`);
-  const file = createWriteStream(out, { highWaterMark: 1 << 20 });
+  const file = createWriteStream(join(scratch, 'out.ndjson'), { highWaterMark: 1 << 20 });
   let rows = 0;
   let ok = 0;
   for (const path of listed(folder, 'shards', 'records.ndjson')) {
@@ -46,12 +42,11 @@ async function plainMap(folder: string): Promise<Answer> {
   }
   file.end();
   await once(file, 'finish');
-  rmSync(out);
   return { rows, ok };
 }
 
-async function duckdb(folder: string): Promise<Answer> {
-  const out = join(DATA, `join-duckdb-${process.pid}.ndjson`);
+async function duckdb({ path: folder, scratch }: Task): Promise<Answer> {
+  const out = join(scratch, 'out.ndjson');
   const columns = "columns={custom_id: 'VARCHAR', response: 'JSON', error: 'JSON'}";
   const [rows] = await queryRow(
     `copy (select r.ordinal, r.record, a.response from
@@ -59,12 +54,10 @@ async function duckdb(folder: string): Promise<Answer> {
       left join read_json('${folder}/downloads/*.jsonl', ${columns}) a
       on a.custom_id = 'bench-' || r.ordinal order by r.ordinal) to '${out}' (format json)`,
   );
-  rmSync(out);
   return { rows: Number(rows) };
 }
 
-const CAT = 'cat "$INPUT"/shards/*.records.ndjson "$INPUT"/downloads/*.jsonl > "$INPUT.cat"';
-const REMOVE = 'rm "$INPUT.cat"';
+const CAT = 'cat "$INPUT"/shards/*.records.ndjson "$INPUT"/downloads/*.jsonl > "$SCRATCH/cat"';
 
 const ours = (name: string, run: Contender['run']): Contender => ({
   name,
@@ -80,18 +73,18 @@ await ask({
     return joinFolder(size);
   },
   contenders: [
-    ours('millrace, to one file in source order', ({ path }) => millrace(path, 'durable')),
-    ours('millrace, the same without its sync', ({ path }) => millrace(path, 'written')),
-    ours('millrace, only what the collect step does', ({ path }) => millrace(path, 'joined')),
+    ours('millrace, to one file in source order', (task) => millrace(task, 'durable')),
+    ours('millrace, the same without its sync', (task) => millrace(task, 'written')),
+    ours('millrace, only what the collect step does', (task) => millrace(task, 'joined')),
     {
       name: "millrace, ids of the user's own",
       differs: 'its ids are longer, so it has fewer rows',
       reads: ({ path }) => `${path}-own`,
-      run: ({ path }) => millrace(`${path}-own`, 'durable', true),
+      run: (task) => millrace({ ...task, path: `${task.path}-own` }, 'durable', true),
     },
-    { name: 'a Map', run: ({ path }) => plainMap(path) },
-    { name: 'DuckDB, 2 threads', run: ({ path }) => duckdb(path) },
-    { name: 'cat to a file', shell: `${CAT}; ${REMOVE}` },
-    { name: 'cat to a file, and its sync', shell: `${CAT}; sync "$INPUT.cat"; ${REMOVE}` },
+    { name: 'a Map', run: plainMap },
+    { name: 'DuckDB, 2 threads', run: duckdb },
+    { name: 'cat to a file', shell: CAT },
+    { name: 'cat to a file, and its sync', shell: `${CAT}; sync "$SCRATCH/cat"` },
   ],
 });

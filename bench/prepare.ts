@@ -2,13 +2,13 @@
 // beside the plain way with the counters that people use, and beside DuckDB's COPY?
 
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
-import { type BenchRecord, DATA, dataFile } from './lib/data.ts';
+import { type BenchRecord, dataFile } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
-import { type Answer, ask, type Contender, type Input } from './lib/harness.ts';
+import { type Answer, ask, type Contender, type Input, type Task } from './lib/harness.ts';
 import { prepareMillrace } from './lib/prepare.ts';
 
 const MODEL = 'gpt-4o';
@@ -24,8 +24,7 @@ const AROUND = 3 + 3;
 type Count = (text: string) => number;
 
 /** As one writes it: readline, JSON, a counter, one write a line. */
-async function plain(path: string, count: Count | null): Promise<Answer> {
-  const folder = mkdtempSync(join(DATA, 'plain-'));
+async function plain({ path, scratch }: Task, count: Count | null): Promise<Answer> {
   let tokens = 0;
   let requests = 0;
   let file = -1;
@@ -33,42 +32,37 @@ async function plain(path: string, count: Count | null): Promise<Answer> {
   let lines = 0;
   let out = null as ReturnType<typeof createWriteStream> | null;
   const role = count === null ? 0 : count('user');
-  try {
-    for await (const line of createInterface({ input: createReadStream(path) })) {
-      const { text } = JSON.parse(line) as BenchRecord;
-      const content = PROMPT + text;
-      const request = `${JSON.stringify({
-        custom_id: `bench-${requests}`,
-        method: 'POST',
-        url: '/chat/completions',
-        body: { model: MODEL, messages: [{ role: 'user', content }] },
-      })}\n`;
-      const size = Buffer.byteLength(request);
-      if (bytes + size > MOST_BYTES || lines === MOST_LINES) {
-        out?.end();
-        if (out !== null) await once(out, 'finish');
-        out = createWriteStream(join(folder, `${++file}.jsonl`));
-        bytes = lines = 0;
-      }
-      if (count !== null) tokens += AROUND + role + count(content);
-      if (!out!.write(request)) await once(out!, 'drain');
-      bytes += size;
-      lines++;
-      requests++;
+  for await (const line of createInterface({ input: createReadStream(path) })) {
+    const { text } = JSON.parse(line) as BenchRecord;
+    const content = PROMPT + text;
+    const request = `${JSON.stringify({
+      custom_id: `bench-${requests}`,
+      method: 'POST',
+      url: '/chat/completions',
+      body: { model: MODEL, messages: [{ role: 'user', content }] },
+    })}\n`;
+    const size = Buffer.byteLength(request);
+    if (bytes + size > MOST_BYTES || lines === MOST_LINES) {
+      out?.end();
+      if (out !== null) await once(out, 'finish');
+      out = createWriteStream(join(scratch, `${++file}.jsonl`));
+      bytes = lines = 0;
     }
-    out?.end();
-    if (out !== null) await once(out, 'finish');
-    return count === null ? { requests } : { requests, tokens };
-  } finally {
-    rmSync(folder, { recursive: true });
+    if (count !== null) tokens += AROUND + role + count(content);
+    if (!out!.write(request)) await once(out!, 'drain');
+    bytes += size;
+    lines++;
+    requests++;
   }
+  out?.end();
+  if (out !== null) await once(out, 'finish');
+  return count === null ? { requests } : { requests, tokens };
 }
 
 const ours = (name: string, options: { workers: number; count: boolean }): Contender => ({
   name,
   ours: true,
-  run: ({ path }) =>
-    prepareMillrace(path, { ...options, model: MODEL, prompt: `${PROMPT}{{text}}` }),
+  run: (task) => prepareMillrace(task, { ...options, model: MODEL, prompt: `${PROMPT}{{text}}` }),
 });
 
 const ONE_WORKER = 'millrace, 1 worker';
@@ -93,19 +87,19 @@ await ask({
     {
       // What both cores can do: nothing is shared, nothing waits for another.
       name: 'two processes at once, 1 worker and a half each',
-      shell: `for i in 1 2; do
-        '${process.execPath}' '${process.argv[1]}' --contender '${ONE_WORKER}' "$INPUT${HALF}" 0 > "$INPUT.$i" & done
-        wait; grep -q bench-report "$INPUT.1" && grep -q bench-report "$INPUT.2"; ok=$?
-        rm "$INPUT.1" "$INPUT.2"; exit $ok`,
+      shell: `cd "$SCRATCH"; for i in 1 2; do
+        mkdir $i; '${process.execPath}' '${process.argv[1]}' --contender '${ONE_WORKER}' \
+          "$INPUT${HALF}" 0 "$SCRATCH/$i" > $i.report & done
+        wait; grep -q bench-report 1.report && grep -q bench-report 2.report`,
     },
     {
       name: 'plain + tiktoken',
       once: true,
       upTo: PATIENCE_BYTES,
-      async run({ path }) {
+      async run(task) {
         const { get_encoding } = await import('tiktoken');
         const encoding = get_encoding('o200k_base');
-        return plain(path, (text) => encoding.encode_ordinary(text).length);
+        return plain(task, (text) => encoding.encode_ordinary(text).length);
       },
     },
     {
@@ -113,32 +107,28 @@ await ask({
       once: true,
       upTo: PATIENCE_BYTES,
       differs: 'counts otherwise where text holds U+FEFF or U+0085',
-      async run({ path }) {
+      async run(task) {
         const { countTokens } = await import('gpt-tokenizer/encoding/o200k_base');
         const options = { disallowedSpecial: new Set<string>() };
-        return plain(path, (text) => countTokens(text, options));
+        return plain(task, (text) => countTokens(text, options));
       },
     },
     ours('millrace, not counted, 1 worker', { workers: 1, count: false }),
     ours('millrace, not counted, 2 workers', { workers: 2, count: false }),
-    { name: 'plain, not counted', run: ({ path }) => plain(path, null) },
+    { name: 'plain, not counted', run: (task) => plain(task, null) },
     {
       name: 'DuckDB COPY, not counted, 2 threads',
-      async run({ path }) {
-        const out = join(DATA, `duckdb-${process.pid}.jsonl`);
-        try {
-          const [requests] = await queryRow(
-            `copy (select 'bench-' || (row_number() over () - 1) as custom_id, 'POST' as "method",
+      async run({ path, scratch }) {
+        const out = join(scratch, 'requests.jsonl');
+        const [requests] = await queryRow(
+          `copy (select 'bench-' || (row_number() over () - 1) as custom_id, 'POST' as "method",
               '/chat/completions' as url, {'model': '${MODEL}',
               'messages': [{'role': 'user', 'content': '${PROMPT}' || text}]} as body
               from read_json('${path}', format='newline_delimited')) to '${out}' (format json)`,
-          );
-          return { requests: Number(requests) };
-        } finally {
-          rmSync(out, { force: true });
-        }
+        );
+        return { requests: Number(requests) };
       },
     },
-    { name: 'cp', shell: 'cp "$INPUT" "$INPUT.copy"; rm "$INPUT.copy"' },
+    { name: 'cp', shell: 'cp "$INPUT" "$SCRATCH/copy"' },
   ],
 });

@@ -2,21 +2,14 @@
 // server is a process on the same cores.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  createReadStream,
-  createWriteStream,
-  mkdtempSync,
-  openAsBlob,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { createReadStream, createWriteStream, openAsBlob, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { compiled } from './lib/build.ts';
-import { DATA, dataFile } from './lib/data.ts';
-import { type Answer, ask } from './lib/harness.ts';
+import { dataFile } from './lib/data.ts';
+import { type Answer, ask, type Task } from './lib/harness.ts';
 
 const KEY = 'bench';
 
@@ -66,16 +59,14 @@ async function fetchForm(path: string, url: string): Promise<Answer> {
   return { sent: statSync(path).size, seconds: since(begun) };
 }
 
-async function downloaded(work: (file: string) => Promise<number>): Promise<Answer> {
-  const folder = mkdtempSync(join(DATA, 'down-'));
-  try {
-    const file = join(folder, 'answers.jsonl');
-    const begun = await work(file);
-    const seconds = since(begun);
-    return { got: statSync(file).size, seconds };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+async function downloaded(
+  { scratch }: Task,
+  work: (file: string) => Promise<number>,
+): Promise<Answer> {
+  const file = join(scratch, 'answers.jsonl');
+  const begun = await work(file);
+  const seconds = since(begun);
+  return { got: statSync(file).size, seconds };
 }
 
 await ask({
@@ -105,9 +96,9 @@ await ask({
     {
       name: 'millrace, down to a file',
       ours: true,
-      run: ({ path }) =>
-        served(path, (url) =>
-          downloaded(async (file) => {
+      run: (task) =>
+        served(task.path, (url) =>
+          downloaded(task, async (file) => {
             const { AtomicFile } =
               await compiled<typeof import('../src/streams/files.ts')>('streams/files');
             const files = await service(url);
@@ -123,9 +114,9 @@ await ask({
     },
     {
       name: 'undici.request piped to a file, down',
-      run: ({ path }) =>
-        served(path, (url) =>
-          downloaded(async (file) => {
+      run: (task) =>
+        served(task.path, (url) =>
+          downloaded(task, async (file) => {
             const { request } = await import('undici');
             const begun = performance.now();
             const { body } = await request(`${url}/openai/files/file-1/content`);

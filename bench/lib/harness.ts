@@ -1,10 +1,11 @@
 // Runs the contenders of one question in processes of their own, interleaved, and compares their
 // answers before their times count.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { built, KEEP_COMPILED } from './build.ts';
+import { DATA } from './data.ts';
 import { printTable } from './table.ts';
 
 /**
@@ -17,7 +18,7 @@ export interface Contender {
   readonly name: string;
   /** Ours is what the ratios are to. */
   readonly ours?: boolean;
-  /** No peer but what the machine can do at best; a shell command, with $INPUT. */
+  /** No peer but what the machine can do at best; a shell command, with $INPUT and $SCRATCH. */
   readonly shell?: string;
   /** Why its answer may differ; told in the table. */
   readonly differs?: string;
@@ -27,13 +28,19 @@ export interface Contender {
   readonly upTo?: number;
   /** What it reads in the place of the input. */
   readonly reads?: (input: Input) => string;
-  readonly run?: (input: Input) => Promise<Answer> | Answer;
+  readonly run?: (task: Task) => Promise<Answer> | Answer;
 }
 
 export interface Input {
   readonly path: string;
   /** What MB/s is counted by. */
   readonly bytes: number;
+}
+
+/** What a contender is given. */
+export interface Task extends Input {
+  /** An empty folder of its own for what it makes, which is removed when its time has been taken. */
+  readonly scratch: string;
 }
 
 export interface Question {
@@ -67,15 +74,17 @@ interface ChildReport {
 }
 
 const REPORT = 'bench-report ';
+const MOST_TOUCHED_BYTES = 4e9; // 4 GB
 
 /** Runs the question: as a parent all of it, as a child one contender. */
 export async function ask(question: Question): Promise<void> {
   const [first, ...rest] = process.argv.slice(2);
   if (first === '--contender') {
-    const [name, path, bytes] = rest;
+    const [name, path, bytes, scratch] = rest;
     if (name === undefined) return;
     const contender = question.contenders.find((one) => one.name === name);
-    const answer = await contender!.run!({ path: path!, bytes: Number(bytes) });
+    const task = { path: path!, bytes: Number(bytes), scratch: scratch! };
+    const answer = await contender!.run!(task);
     const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
     const report: ChildReport = {
       answer,
@@ -131,12 +140,16 @@ function measure(question: Question, contenders: readonly Contender[], input: In
     const first = Math.floor((round * contenders.length) / runs);
     for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
       if (contender.once === true && round > 0) continue;
+      const scratch = mkdtempSync(join(DATA, 'scratch-'));
+      const task = { ...input, scratch };
+      touchMemory(task);
       readAll(contender.reads?.(input) ?? input.path);
       const begun = performance.now();
       const report =
-        contender.shell === undefined ? child(contender, input) : shell(contender.shell, input);
+        contender.shell === undefined ? child(contender, task) : shell(contender.shell, task);
       const own = report?.answer.seconds;
       const seconds = typeof own === 'number' ? own : (performance.now() - begun) / 1000;
+      rmSync(scratch, { recursive: true });
       const so = took.get(contender.name) ?? { seconds: [], reports: [] };
       so.seconds.push(seconds);
       if (report !== null) so.reports.push(report);
@@ -160,6 +173,19 @@ function measure(question: Question, contenders: readonly Contender[], input: In
       note: contender.differs ?? null,
     };
   });
+}
+
+/**
+ * Has the machine use as much memory as the input takes, and leave it. The host of a virtual machine
+ * takes free pages back, and to get them again costs seconds for each gigabyte, which whoever happens
+ * to write first would pay.
+ */
+function touchMemory({ bytes, scratch }: Task): void {
+  const most = Math.min(bytes, MOST_TOUCHED_BYTES);
+  spawnSync('sh', [
+    '-c',
+    `head -c ${most} /dev/zero > '${scratch}/touched'; rm '${scratch}/touched'; sync`,
+  ]);
 }
 
 /** So that nobody pays for a cold cache: a virtual machine may give up pages within a minute. */
@@ -186,9 +212,9 @@ function checkAnswers(
   }
 }
 
-function child(contender: Contender, input: Input): ChildReport {
+function child(contender: Contender, { path, bytes, scratch }: Task): ChildReport {
   const script = process.argv[1]!;
-  const args = [script, '--contender', contender.name, input.path, String(input.bytes)];
+  const args = [script, '--contender', contender.name, path, String(bytes), scratch];
   const { stdout, stderr, status } = node(args);
   const line = stdout.split('\n').find((each) => each.startsWith(REPORT));
   if (status !== 0 || line === undefined) {
@@ -205,9 +231,9 @@ function node(args: readonly string[]) {
   });
 }
 
-function shell(command: string, input: Input): null {
+function shell(command: string, { path, scratch }: Task): null {
   const { status } = spawnSync('sh', ['-c', command], {
-    env: { ...process.env, INPUT: input.path },
+    env: { ...process.env, INPUT: path, SCRATCH: scratch },
   });
   if (status !== 0) throw new Error(`${command} failed`);
   return null;

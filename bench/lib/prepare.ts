@@ -1,9 +1,7 @@
-// millrace's own preparation, as `millrace prepare` does it, in a directory that is removed again.
-import { mkdtempSync, rmSync } from 'node:fs';
+// millrace's own preparation, as `millrace prepare` does it.
 import { join } from 'node:path';
 import { compiled } from './build.ts';
-import { DATA } from './data.ts';
-import type { Answer } from './harness.ts';
+import type { Answer, Task } from './harness.ts';
 
 export interface PrepareBench {
   readonly workers: number;
@@ -13,19 +11,14 @@ export interface PrepareBench {
   readonly count: boolean;
 }
 
-export async function prepareMillrace(path: string, options: PrepareBench): Promise<Answer> {
+export async function prepareMillrace(task: Task, options: PrepareBench): Promise<Answer> {
   const { openJob } = await compiled<typeof import('../../src/jobs/job.ts')>('jobs/job');
   const { prepareJob } = await compiled<typeof import('../../src/jobs/prepare.ts')>('jobs/prepare');
   const { model, prompt, workers, count } = options;
-  const folder = mkdtempSync(join(DATA, 'prepare-'));
-  try {
-    const job = await openJob(join(folder, 'bench.job'));
-    const request = { kind: 'prompt', model, prompt } as const;
-    const plan = await prepareJob(job, { source: path, request, workers, count });
-    await job.close();
-    const { requests, tokens } = plan;
-    return count ? { requests, tokens } : { requests };
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  const job = await openJob(join(task.scratch, 'bench.job'));
+  const request = { kind: 'prompt', model, prompt } as const;
+  const plan = await prepareJob(job, { source: task.path, request, workers, count });
+  await job.close();
+  const { requests, tokens } = plan;
+  return count ? { requests, tokens } : { requests };
 }
