@@ -1,8 +1,8 @@
 import { RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
 import { CountedRequest, type PreparedRequest, type RequestItem } from '../core/request.ts';
 import type { TokenCounter } from '../core/tokens.ts';
-import { type SpliceCounter, Splicer } from '../requests/splice/splicer.ts';
-import type { SealItem } from '../shards/writer.ts';
+import type { SpliceCounter } from '../requests/splice/splicer.ts';
+import { Splicers } from '../requests/splice/splicers.ts';
 import { RawRecord } from '../sources/raw/raw-record.ts';
 import { resumable, type SourceBatch } from '../sources/read.ts';
 import type { OpenRequest } from './request.ts';
@@ -28,18 +28,18 @@ export async function* countedBlocks(
   counterFor: (model: string) => Promise<JobCounter>,
 ): CountedBlocks {
   let counter: JobCounter | undefined;
-  let splicer: Splicer | null = null;
-  if (splice !== null) {
-    counter = await counterFor(splice.model);
-    splicer = new Splicer(splice, counter);
-  }
+  if (splice !== null && splice.model !== null) counter = await counterFor(splice.model);
+  const splicers = splice === null ? null : new Splicers(splice);
   let late: Late | null = null;
   /** Goes on until something has to be waited for, which is `late` then. */
   function* ready(items: ReturnType<typeof resumable>): Generator<CountedEntry> {
     for (let taken = items.next(); taken.done !== true; taken = items.next()) {
       const { item, next } = taken.value;
       const nextByte = next?.byte ?? null;
-      const spliced = splicer === null ? null : splicedBy(splicer, item);
+      const spliced =
+        isRaw(item) && splicers !== null && counter !== undefined
+          ? splicers.make(item.record, item.position, counter)
+          : null;
       if (spliced !== null) {
         yield { item: spliced, nextByte };
         continue;
@@ -71,13 +71,12 @@ export async function* countedBlocks(
       } while (late !== null);
     }
   } finally {
-    splicer?.close();
+    splicers?.close();
   }
 }
 
-function splicedBy(splicer: Splicer, item: SourceItem<unknown>): SealItem | null {
-  if (!(item instanceof SourceRecord) || !(item.record instanceof RawRecord)) return null;
-  return splicer.make(item.record, item.position);
+function isRaw(item: SourceItem<unknown>): item is SourceRecord<RawRecord> {
+  return item instanceof SourceRecord && item.record instanceof RawRecord;
 }
 
 function counted(built: PreparedRequest<unknown>, counter: JobCounter): CountedRequest<unknown> {
@@ -85,6 +84,6 @@ function counted(built: PreparedRequest<unknown>, counter: JobCounter): CountedR
 }
 
 function parsed(item: SourceItem<unknown>): SourceItem<unknown> {
-  if (!(item instanceof SourceRecord) || !(item.record instanceof RawRecord)) return item;
+  if (!isRaw(item)) return item;
   return new SourceRecord(item.record.parse(), item.position);
 }

@@ -55,7 +55,7 @@ export async function openCrew<T>(
   const work = row.planned ? openWork(rows, sources) : wholeWork(sources, options.partitionBytes);
   const workers = workersFor(work, request, options.workers);
   const descriptions = sources.map(({ description }) => description);
-  const model = count === false ? undefined : (baseModel ?? request.splice?.model);
+  const model = count === false ? undefined : (baseModel ?? request.splice?.model ?? undefined);
   const tables = workers === 0 || model === undefined ? null : modelTables(model, models, workers);
   const task = { settings, request: request.portable, baseModel, descriptions, tables };
   const pool = workers === 0 ? null : new WorkerPool(workers, task);

@@ -78,7 +78,7 @@ export async function estimateJob<T>(options: EstimateOptions<T>): Promise<Estim
       onSeal: async () => undefined,
     });
     for await (const block of countedBlocks(
-      source.read(WHOLE, 0, signal, request.splice?.fields),
+      source.read(WHOLE, 0, signal, request.splice?.raw),
       request,
       counterFor,
     )) {

@@ -39,13 +39,13 @@ export class PartitionSealer {
 
   /** Makes what every partition needs before there is one. */
   async warm(): Promise<void> {
-    const { splice } = this.#request;
-    if (splice !== null) await this.#counterFor(splice.model);
+    const model = this.#request.splice?.model ?? null;
+    if (model !== null) await this.#counterFor(model);
   }
 
   seal(partition: Partition, { row, head, onSeal, signal }: SealOrder): Promise<PartitionProgress> {
     const source = this.#sources[partition.source]!;
-    const items = source.read(partition, row, signal, this.#request.splice?.fields);
+    const items = source.read(partition, row, signal, this.#request.splice?.raw);
     const blocks = countedBlocks(items, this.#request, (model) => this.#counterFor(model));
     const fromStart = partition.progress.resumeAt === null;
     // What can be jumped into is never read again from its start.

@@ -4,7 +4,7 @@ import type { RequestDefinition } from '../requests/definition.ts';
 import { builderOf, definitionOf } from '../requests/function-builder.ts';
 import { openRequestBuilder } from '../requests/module.ts';
 import type { RequestOptions } from '../requests/options.ts';
-import { compileSplice, type SpliceTemplate } from '../requests/splice/template.ts';
+import { compileSplice, type RequestSplice } from '../requests/splice/template.ts';
 import { plainSchema } from '../requests/standard-schema.ts';
 
 /**
@@ -21,7 +21,7 @@ export interface OpenRequest {
   /** The same request as plain data, for another thread to open; null when it has functions. */
   readonly portable: JobRequest<unknown> | null;
   /** The request as bytes, for records that are; null when each has to be built. */
-  readonly splice: SpliceTemplate | null;
+  readonly splice: RequestSplice | null;
 }
 
 /** `version` stands for functions, which cannot be remembered. */

@@ -8,6 +8,7 @@ import {
 } from '../sources/describe.ts';
 import { expandGlobs } from '../sources/globs.ts';
 import { readIterable } from '../sources/iterable.ts';
+import type { RawWish } from '../sources/raw/raw-wish.ts';
 import { readPartition, type SourceBatch } from '../sources/read.ts';
 import { toSourceSpec } from '../sources/spec.ts';
 
@@ -23,8 +24,8 @@ export interface OpenSource {
     partition: Partition,
     row: number,
     signal: AbortSignal | undefined,
-    /** Give records as bytes, with the places of these fields, where that can be. */
-    rawFields?: readonly string[],
+    /** Give records as bytes that fulfil this, where that can be. */
+    raw?: RawWish,
   ): AsyncIterable<SourceBatch>;
 }
 
@@ -68,7 +69,7 @@ export function openDescribed(
   return {
     spec: toSourceSpec(description),
     description,
-    read(partition, row, signal, rawFields) {
+    read(partition, row, signal, raw) {
       const { progress } = partition;
       const range =
         progress.resumeAt === null
@@ -76,7 +77,7 @@ export function openDescribed(
           : { start: progress.resumeAt, end: partition.end, row: progress.row };
       return readPartition(description, range, {
         signal,
-        rawFields,
+        raw,
         ...(input === undefined ? {} : { input }),
       });
     },

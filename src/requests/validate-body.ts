@@ -121,10 +121,13 @@ function checkDetail(detail: unknown, at: string): BodyError | null {
   return wrong(at, `must be one of ${[...DETAILS].join(', ')}`);
 }
 
+/** What asks for JSON in a message. */
+export const JSON_WORD = /json/i;
+
 /** The service refuses to answer in JSON when nothing in the messages asks for it. */
 function checkJsonWord({ response_format: format, messages }: Body): BodyError | null {
   if (!isObject(format) || format.type !== 'json_object') return null;
-  if (/json/i.test(JSON.stringify(messages) ?? '') || hasUnknown(messages)) return null;
+  if (JSON_WORD.test(JSON.stringify(messages) ?? '') || hasUnknown(messages)) return null;
   const what = 'must have the word JSON somewhere, because response_format is a json_object';
   return wrong('body.messages', what);
 }

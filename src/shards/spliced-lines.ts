@@ -1,6 +1,7 @@
-import { PlacedPieces } from '../requests/splice/pieces.ts';
+import { pieces } from '../requests/splice/pieces.ts';
+import { PlacedPieces } from '../requests/splice/placed-pieces.ts';
 import type { SplicedRequest } from '../requests/splice/spliced-request.ts';
-import { pieces, type SpliceTemplate } from '../requests/splice/template.ts';
+import type { SpliceTemplate } from '../requests/splice/template.ts';
 import { rawMemory } from '../sources/raw/memory.ts';
 import { headText, NEWLINE } from './format.ts';
 import { type LineFile, MOST_LINE_BYTES } from './line-file.ts';
@@ -59,11 +60,6 @@ export class SplicedLines {
       placed.push(one);
     }
     return new SplicedLines(template, placed);
-  }
-
-  /** Whether these are the lines of its template. */
-  isFor({ template }: SplicedRequest): boolean {
-    return template === this.#template;
   }
 
   /** Measures the lines of the next request. */

@@ -7,6 +7,7 @@ import type { ResultRow } from '../core/result.ts';
 import { embeddingInputs } from '../requests/inputs.ts';
 import { describePosition } from '../requests/position.ts';
 import { SplicedRequest } from '../requests/splice/spliced-request.ts';
+import { TemplateCache } from '../requests/splice/template-cache.ts';
 import { makePrivateDirectory } from '../streams/files.ts';
 import { OpenShard } from './open-shard.ts';
 import { rejectedPath, shardName } from './paths.ts';
@@ -77,11 +78,13 @@ export class SealingWriter {
   #rejectedRecords = 0;
   #row: number;
   #nextByte: number | null;
-  #lines: SplicedLines | null = null;
+  /** Null where there is no room for them. */
+  readonly #lines: TemplateCache<SplicedLines | null>;
 
   constructor(options: SealingOptions) {
     const { progress, verify } = options;
     this.#options = options;
+    this.#lines = new TemplateCache((template) => SplicedLines.open(template, options.jobName));
     this.#head = options.head;
     this.#expected = verify === true && progress.records > 0 ? progress : null;
     this.#progress = this.#expected === null ? progress : emptyProgress();
@@ -141,12 +144,11 @@ export class SealingWriter {
       return this.add(item.unsplice(), nextByte);
     }
     const ordinal = this.#nextOrdinal();
-    const lines = this.#linesOf(item);
+    const lines = this.#lines.get(template);
     if (lines === null) return this.add(item.unsplice(), nextByte);
     lines.measure(item, ordinal);
     const bytes = lines.requestBytes - 1;
-    // A spliced request embeds one text.
-    const inputs = embeddingInputs(template.endpoint, '');
+    const { inputs } = template;
     const { limits } = this.#options;
     if (!lines.small || OpenShard.alone(bytes, tokens, inputs, limits) !== null) {
       return this.add(item.unsplice(), nextByte);
@@ -167,15 +169,6 @@ export class SealingWriter {
     });
   }
 
-  /** Null when there is no room for them. */
-  #linesOf(item: SplicedRequest): SplicedLines | null {
-    if (this.#lines?.isFor(item) !== true) {
-      this.#lines?.close();
-      this.#lines = SplicedLines.open(item.template, this.#options.jobName);
-    }
-    return this.#lines;
-  }
-
   /** Seals what is open and returns the whole partition's progress. */
   async finish(): Promise<PartitionProgress> {
     if (!this.#begun) await this.#begin();
@@ -185,7 +178,7 @@ export class SealingWriter {
     }
     if (this.#records > 0) await this.#seal();
     await this.#rejected.close();
-    this.#closeLines();
+    this.#lines.close();
     return this.#progress;
   }
 
@@ -195,12 +188,7 @@ export class SealingWriter {
     this.#open = null;
     await open?.discard();
     await this.#rejected.close();
-    this.#closeLines();
-  }
-
-  #closeLines(): void {
-    this.#lines?.close();
-    this.#lines = null;
+    this.#lines.close();
   }
 
   async #begin(): Promise<void> {

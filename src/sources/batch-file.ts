@@ -1,7 +1,8 @@
-import { RejectedRecord, type SourceItem, type SourceRecord } from '../core/record.ts';
+import { RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
 import type { Stage } from '../streams/stage.ts';
-import { NdjsonParser } from './ndjson.ts';
+import { type NdjsonOptions, NdjsonParser, type RawLines } from './ndjson.ts';
 import { type ParserOptions, parserStage, RecordParser, type StartAt, where } from './parser.ts';
+import { ESCAPED, RawRecord, TEXT } from './raw/raw-record.ts';
 
 /** A line of a request file, as the service's own guide has it. */
 export interface BatchLine {
@@ -18,9 +19,12 @@ export interface BatchLine {
 export class BatchFileParser extends RecordParser<BatchLine> {
   readonly #lines: NdjsonParser;
 
-  constructor(options: ParserOptions = {}) {
+  constructor({ raw, ...options }: NdjsonOptions = {}) {
     super();
-    this.#lines = new NdjsonParser(options);
+    this.#lines = new NdjsonParser({
+      ...options,
+      ...(raw === undefined ? {} : { raw: requestLines(raw) }),
+    });
   }
 
   get boundary(): StartAt {
@@ -43,8 +47,24 @@ export function parseBatchFile(
   return parserStage(() => new BatchFileParser(options), options.strict ?? false);
 }
 
+/** The same, but that nothing is learned of lines that are rejected here. */
+function requestLines(raw: RawLines): RawLines {
+  return {
+    input: raw.input,
+    take: (data, start, end) => raw.take(data, start, end),
+    learn(data, start, end, record) {
+      if (whatIsWrong(record) === null) raw.learn(data, start, end, record);
+    },
+  };
+}
+
 function checked(item: SourceItem<unknown>): SourceItem<BatchLine> {
   if (item instanceof RejectedRecord) return item;
+  if (item.record instanceof RawRecord) {
+    // It is what a right line was, but for the strings at its places.
+    if (hasId(item.record)) return item as SourceRecord<BatchLine>;
+    return checked(new SourceRecord(item.record.parse(), item.position));
+  }
   const line = item.record as Partial<Record<keyof BatchLine, unknown>>;
   const wrong = whatIsWrong(line);
   if (wrong === null) return item as SourceRecord<BatchLine>;
@@ -57,6 +77,14 @@ function checked(item: SourceItem<unknown>): SourceItem<BatchLine> {
     },
     typeof line.custom_id === 'string' && line.custom_id !== '' ? line.custom_id : null,
   );
+}
+
+function hasId({ frame, spans, at }: RawRecord): boolean {
+  const number = frame?.places.findIndex(([key]) => key === 'custom_id') ?? -1;
+  if (number === -1) return true;
+  const place = at + number * 3;
+  const isText = spans[place + 2] === TEXT || spans[place + 2] === ESCAPED;
+  return isText && spans[place + 1]! > spans[place]!;
 }
 
 function whatIsWrong(line: Partial<Record<keyof BatchLine, unknown>>): string | null {

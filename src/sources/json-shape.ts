@@ -56,8 +56,8 @@ export function shapeOf(
   return { names, gaps, tail: Buffer.from(data.subarray(at, close + 1)), nested };
 }
 
-/** Behind the value that starts at `start`, which is JSON; of a scalar, before what ends it. */
-function skipValue(data: Buffer, start: number, end: number): number {
+/** Behind the value that starts at `start`, which is JSON, or -1; of a scalar, before what ends it. */
+export function skipValue(data: Buffer, start: number, end: number): number {
   const byte = data[start];
   if (byte === QUOTE) return skipString(data, start + 1, end);
   if (byte === OPEN_BRACE || byte === OPEN_BRACKET) return skipNested(data, start, end);
@@ -87,7 +87,7 @@ function skipNested(data: Buffer, start: number, end: number): number {
 }
 
 /** Behind the quote that ends the string whose inside starts at `start`, or -1. */
-function skipString(data: Buffer, start: number, end: number): number {
+export function skipString(data: Buffer, start: number, end: number): number {
   for (let at = start; at < end; at++) {
     if (data[at] === QUOTE) return at + 1;
     if (data[at] === BACKSLASH) at++;
@@ -97,7 +97,8 @@ function skipString(data: Buffer, start: number, end: number): number {
 
 const ENDS_SCALAR = new Set(Buffer.from(',}] \t\r\n'));
 
-function skipBlanks(data: Buffer, start: number): number {
+/** The offset of the next byte that is no white space of JSON. */
+export function skipBlanks(data: Buffer, start: number): number {
   let at = start;
   while (data[at] === 0x20 || data[at] === 0x09 || data[at] === 0x0a || data[at] === 0x0d) at++;
   return at;

@@ -21,7 +21,7 @@ export interface NdjsonOptions extends ParserOptions {
   readonly raw?: RawLines;
 }
 
-/** See NdjsonJson. */
+/** See KnownLines. */
 export interface RawLines {
   /** Where the bytes have to lie that it is to take. */
   readonly input: Buffer;

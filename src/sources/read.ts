@@ -14,8 +14,9 @@ import { NdjsonParser } from './ndjson.ts';
 import { type RecordParser, readItems, type StartAt } from './parser.ts';
 import { CsvJson } from './raw/csv-json.ts';
 import { Desk } from './raw/desk.ts';
+import { KnownLines, MOST_SHAPES } from './raw/known-lines.ts';
 import { rawMemory } from './raw/memory.ts';
-import { NdjsonJson } from './raw/ndjson-json.ts';
+import { MOST_PLACES, type RawWish } from './raw/raw-wish.ts';
 import { ReplayedInput } from './replay.ts';
 import { unpackedBytes } from './unpack.ts';
 
@@ -46,10 +47,10 @@ export interface ReadOptions {
   /** The bytes of standard input; default `process.stdin`. */
   readonly input?: AsyncIterable<Uint8Array>;
   /**
-   * Give records as RawRecords, with the places of these fields, where their format allows it; others
-   * come as objects. A record is then valid only until the one after the next is taken.
+   * Give records as RawRecords that fulfil this, where their format allows it; others come as objects.
+   * A record is then valid only until the one after the next is taken.
    */
-  readonly rawFields?: readonly string[] | undefined;
+  readonly raw?: RawWish | undefined;
 }
 
 /**
@@ -84,7 +85,7 @@ function beginReading(
   if (source.format === 'json') {
     return { blocks: documentBlocks(source, options), next: () => null };
   }
-  const raw = rawReader(source, options.rawFields);
+  const raw = rawReader(source, options.raw);
   const parser = parserOf(source, { byte: start, row: range.row }, raw);
   const bytes =
     source.seekable && source.path !== null
@@ -116,7 +117,7 @@ async function* documentBlocks(
   const { signal } = options;
   const bytes = unpackedBytes(source, rawBytes(source, options), signal);
   const input = new ReplayedInput(bytes);
-  const { desk, lines } = rawReader(source, options.rawFields);
+  const { desk, lines } = rawReader(source, options.raw);
   try {
     const array = await arrayParser(input, { ...common, raw: lines }, source.jsonPath);
     if (array !== null) {
@@ -181,14 +182,18 @@ interface RawReader {
   readonly desk?: Desk;
   readonly home?: Buffer;
   readonly maker?: NonNullable<CsvOptions['maker']>;
-  readonly lines?: NdjsonJson;
+  readonly lines?: KnownLines;
 }
 
-function rawReader(source: SourceDescription, fields: readonly string[] | undefined): RawReader {
-  if (fields === undefined || source.format === 'batch') return {};
-  const desk = Desk.open(rawMemory(), fields.length);
-  if (desk === null) return {};
-  if (source.format !== 'csv') return { desk, lines: new NdjsonJson(fields, desk) };
+function rawReader(source: SourceDescription, wish: RawWish | undefined): RawReader {
+  if (wish === undefined) return {};
+  const fields = 'fields' in wish ? wish.fields : null;
+  if (source.format !== 'csv') {
+    const desk = Desk.open(rawMemory(), fields?.length ?? MOST_PLACES, MOST_SHAPES);
+    return desk === null ? {} : { desk, lines: new KnownLines(wish, desk) };
+  }
+  const desk = fields === null ? null : Desk.open(rawMemory(), fields.length, 1);
+  if (fields === null || desk === null) return {};
   return {
     desk,
     home: desk.input,
@@ -203,6 +208,7 @@ function parserOf(
   raw: RawReader,
 ): RecordParser<unknown> {
   const common = { source: source.label, maxRecordBytes: source.maxRecordBytes, startAt };
+  const withLines = { ...common, ...(raw.lines === undefined ? {} : { raw: raw.lines }) };
   switch (source.format) {
     case 'csv':
       return new CsvParser<unknown>({
@@ -213,11 +219,8 @@ function parserOf(
         ...(raw.maker === undefined ? {} : { maker: raw.maker, home: raw.home }),
       });
     case 'batch':
-      return new BatchFileParser(common);
+      return new BatchFileParser(withLines);
     default:
-      return new NdjsonParser({
-        ...common,
-        ...(raw.lines === undefined ? {} : { raw: raw.lines }),
-      });
+      return new NdjsonParser(withLines);
   }
 }

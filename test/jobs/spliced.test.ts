@@ -54,7 +54,7 @@ async function seal(
   };
   let spliced = 0;
   const blocks = countedBlocks(
-    source!.read(partition, 0, undefined, splice?.fields),
+    source!.read(partition, 0, undefined, splice?.raw),
     { builder: opened.builder, splice },
     () => createTokenCounter('gpt-4o'),
   );

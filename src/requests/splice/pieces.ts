@@ -1,47 +1,35 @@
-import type { Area, RawMemory } from '../../sources/raw/memory.ts';
-import type { Pieces } from './template.ts';
+/** Text with fields in it: n fields by their numbers, and the n + 1 pieces around them. */
+export interface Pieces {
+  readonly literals: readonly Buffer[];
+  readonly fields: readonly number[];
+  /** Bytes of all literals. */
+  readonly literalBytes: number;
+}
 
-const WORD_BYTES = 4;
-/** Of each piece: its address, its length, the field behind it or -1. */
-const PIECE_WORDS = 3;
-const SLACK_BYTES = 64;
+export function pieces(literals: readonly Buffer[], fields: readonly number[] = []): Pieces {
+  return { literals, fields, literalBytes: literals.reduce((sum, { length }) => sum + length, 0) };
+}
 
-/** Pieces of text in a memory, as its kernel puts fields between them. */
-export class PlacedPieces {
-  /** Bytes of the literals. */
-  readonly bytes: number;
-  readonly #memory: RawMemory;
-  readonly #area: Area;
+// Marks are of characters that JSON and templates leave as they are, and that nobody writes.
+const OPEN = '\u{f0000}';
+const CLOSE = '\u{f0001}';
+const MARK = new RegExp(`${OPEN}(\\d+)${CLOSE}`, 'u');
 
-  private constructor(memory: RawMemory, area: Area, bytes: number) {
-    this.bytes = bytes;
-    this.#memory = memory;
-    this.#area = area;
-  }
+/** Stands for a field in a text that is to be cut. */
+export function mark(index: number): string {
+  return `${OPEN}${index}${CLOSE}`;
+}
 
-  /** Null when the memory is full. */
-  static place(memory: RawMemory, pieces: Pieces): PlacedPieces | null {
-    const { literals, fields, literalBytes } = pieces;
-    const table = literals.length * PIECE_WORDS * WORD_BYTES;
-    const area = memory.take(table + literalBytes + SLACK_BYTES);
-    if (area === null) return null;
-    let word = area.start / WORD_BYTES;
-    let at = area.start + table;
-    for (const [i, literal] of literals.entries()) {
-      memory.words[word++] = at;
-      memory.words[word++] = literal.length;
-      memory.words[word++] = fields[i] ?? -1;
-      at += literal.copy(memory.bytes, at);
-    }
-    return new PlacedPieces(memory, area, literalBytes);
-  }
+/** Cuts a text at its marks. */
+export function cut(text: string): Pieces {
+  const parts = text.split(MARK);
+  const literals = parts.filter((_, i) => i % 2 === 0).map((part) => Buffer.from(part));
+  return pieces(literals, parts.filter((_, i) => i % 2 === 1).map(Number));
+}
 
-  /** Address of the table. */
-  get address(): number {
-    return this.#area.start;
-  }
-
-  free(): void {
-    this.#memory.give(this.#area);
-  }
+/** A body as JSON, cut at its marks, behind `{"model":MODEL`; null when it does not begin so. */
+export function cutBody(body: { readonly model: string }): Pieces | null {
+  const json = JSON.stringify(body);
+  const head = `{"model":${JSON.stringify(body.model)}`;
+  return json.startsWith(head) ? cut(json.slice(head.length)) : null;
 }

@@ -11,18 +11,28 @@ import {
 } from '../../sources/raw/raw-record.ts';
 import type { ModelTokenCounter } from '../../tokens/counter.ts';
 import { MAX_CUSTOM_ID_LENGTH } from '../custom-id.ts';
-import { PlacedPieces } from './pieces.ts';
+import { JSON_WORD } from '../validate-body.ts';
+import type { Pieces } from './pieces.ts';
+import { PlacedPieces } from './placed-pieces.ts';
 import { SplicedRequest } from './spliced-request.ts';
 import type { SpliceTemplate } from './template.ts';
 
 /** Longer texts are left to the plain way. */
 const MOST_TEXT_BYTES = 512 * 1024; // 512 KiB
+const WORD_BYTES = 4;
 
 /** What a splicer asks of a counter. */
 export type SpliceCounter = Pick<ModelTokenCounter, 'countRequest' | 'countText' | 'countUtf8'> & {
   /** Every count is 0, so that no text has to be put together for it. */
   readonly idle?: boolean;
 };
+
+/** A text that is counted: the number of its only field when it is nothing else, or -1. */
+interface CountedText {
+  readonly field: number;
+  /** To put it together; null when there is no room for it. */
+  readonly placed: PlacedPieces | null;
+}
 
 /**
  * Makes counted requests of raw records without building them. What it makes is, byte for byte and
@@ -34,27 +44,27 @@ export class Splicer {
   /** Tokens of everything but the texts with fields in them. */
   readonly #fixedTokens: number;
   readonly #memory = rawMemory();
-  /** The texts that have to be put together; null when there is no room for them. */
-  readonly #texts: readonly (PlacedPieces | null)[];
+  readonly #texts: readonly CountedText[];
+  /** Where texts are put together; null when there is no room. */
   readonly #text: Area | null;
 
   constructor(template: SpliceTemplate, counter: SpliceCounter) {
     this.#template = template;
     this.#counter = counter;
     // Texts are counted one by one, so whatever stands in them, the rest stays the same.
-    const { endpoint, sample, sampleTexts } = template;
-    const looked = counter.idle === true && !template.wantsText ? [] : template.texts;
-    this.#texts = looked.map((text) => PlacedPieces.place(this.#memory, text));
+    const { endpoint, sample, sampleTexts, texts, wantsText, wantsWord } = template;
+    const looked = counter.idle === true && !wantsText && !wantsWord ? [] : texts;
+    this.#texts = looked.map((text) => this.#place(text));
     this.#text = looked.length === 0 ? null : this.#memory.take(MOST_TEXT_BYTES);
-    const texts = sampleTexts.reduce((sum, text) => sum + counter.countText(text), 0);
-    this.#fixedTokens = counter.countRequest(endpoint, sample) - texts;
+    const marks = sampleTexts.reduce((sum, text) => sum + counter.countText(text), 0);
+    this.#fixedTokens = counter.countRequest(endpoint, sample) - marks;
   }
 
   /** The request, or null when the record has to be built into one. */
   make(raw: RawRecord, position: Position): SplicedRequest | null {
     const template = this.#template;
     const { spans, at } = raw;
-    for (let i = 0; i < template.fields.length; i++) {
+    for (let i = 0; i < template.fields; i++) {
       const kind = spans[at + i * 3 + 2]!;
       if (kind === TEXT || kind === ESCAPED) continue;
       if (kind === ABSENT || kind === NESTED || !template.scalars || i === template.id) return null;
@@ -64,17 +74,44 @@ export class Splicer {
     }
     const customId = template.id === -1 ? null : this.#idOf(raw);
     if (customId === '') return null;
+    if (template.wantsWord && !this.#hasWord(raw)) return null;
     let tokens = this.#fixedTokens;
-    const { bytes, kernel } = this.#memory;
     for (const text of this.#texts) {
-      const room = this.#text;
-      if (text === null || room === null) return null;
-      // As the counter sees it.
-      const end = kernel.joinText(text.address, at * 4, room.start, room.end);
-      if (end === -1 || (end === room.start && template.wantsText)) return null;
-      tokens += this.#counter.countUtf8(bytes, room.start, end);
+      const count = this.#count(text, raw);
+      if (count === -1) return null;
+      tokens += count;
     }
     return new SplicedRequest(raw, position, template, customId, tokens);
+  }
+
+  /** Tokens of a text, or -1 when the plain way has to look at it. */
+  #count({ field, placed }: CountedText, { spans, at }: RawRecord): number {
+    const { bytes, kernel } = this.#memory;
+    if (field !== -1 && spans[at + field * 3 + 2] === TEXT) {
+      const [start, end] = [spans[at + field * 3]!, spans[at + field * 3 + 1]!];
+      if (start === end && this.#template.wantsText) return -1;
+      return this.#counter.countUtf8(bytes, start, end);
+    }
+    const room = this.#text;
+    if (placed === null || room === null) return -1;
+    // As the counter sees it.
+    const end = kernel.joinText(placed.address, at * WORD_BYTES, room.start, room.end);
+    if (end === -1 || (end === room.start && this.#template.wantsText)) return -1;
+    return this.#counter.countUtf8(bytes, room.start, end);
+  }
+
+  /** Whether one of the texts asks for JSON. */
+  #hasWord({ bytes, spans, at }: RawRecord): boolean {
+    return this.#template.texts.some(({ fields: [field] }) => {
+      const place = at + field! * 3;
+      return JSON_WORD.test(bytes.toString('latin1', spans[place]!, spans[place + 1]!));
+    });
+  }
+
+  #place(text: Pieces): CountedText {
+    const lone = text.fields.length === 1 && text.literalBytes === 0;
+    const placed = PlacedPieces.place(this.#memory, text);
+    return { field: lone ? text.fields[0]! : -1, placed };
   }
 
   /** The id, or an empty text for one that the plain way has to look at. */
@@ -87,7 +124,7 @@ export class Splicer {
 
   /** Gives its room back. */
   close(): void {
-    for (const text of this.#texts) text?.free();
+    for (const { placed } of this.#texts) placed?.free();
     this.#memory.give(this.#text);
   }
 }

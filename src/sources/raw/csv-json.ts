@@ -62,6 +62,7 @@ export class CsvJson implements RecordMaker<unknown> {
       words[first + i + 2] = kind;
     }
     const spans = desk.nextSpans();
+    desk.clear(spans);
     const { out } = desk;
     const stop = memory.kernel.csv(tables.start, this.#fields, spans, out, out + MOST_RECORD_BYTES);
     if (stop === NOT_TAKEN) return this.#plain.object(data, fields);

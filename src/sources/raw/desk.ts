@@ -1,5 +1,6 @@
 import type { Area, RawMemory } from './memory.ts';
 import { RawRecord } from './raw-record.ts';
+import type { RawFrame } from './raw-wish.ts';
 
 /** Behind whatever the kernel reads or writes, so that it can do so 16 bytes at a time. */
 export const SLACK_BYTES = 64;
@@ -7,7 +8,8 @@ export const SLACK_BYTES = 64;
 const INPUT_BYTES = 1024 * 1024 + SLACK_BYTES; // 1 MiB
 /** Longer records are made plain objects. */
 export const MOST_RECORD_BYTES = 256 * 1024; // 256 KiB
-const TABLES_BYTES = 64 * 1024; // 64 KiB
+/** A table of what a reader knows of the records. */
+export const TABLE_BYTES = 64 * 1024; // 64 KiB
 const SPAN_BYTES = 12;
 
 /**
@@ -26,22 +28,25 @@ export class Desk {
   #address: number | null = null;
   #turn = 0;
 
-  private constructor(memory: RawMemory, area: Area, fields: number) {
+  private constructor(memory: RawMemory, area: Area, fields: number, tables: number) {
     this.memory = memory;
     this.#area = area;
     this.#spans = area.start;
     this.#spanBytes = fields * SPAN_BYTES;
-    const tables = this.#spans + 2 * this.#spanBytes;
-    this.tables = { start: tables, end: tables + TABLES_BYTES };
+    const start = this.#spans + 2 * this.#spanBytes;
+    this.tables = { start, end: start + tables * TABLE_BYTES };
     this.#out = this.tables.end;
     this.#input = this.#out + 2 * MOST_RECORD_BYTES;
   }
 
-  /** Null when the thread's memory is full, and records have to be made plain objects. */
-  static open(memory: RawMemory, fields: number): Desk | null {
-    const size = 2 * fields * SPAN_BYTES + TABLES_BYTES + 2 * MOST_RECORD_BYTES + INPUT_BYTES;
-    const area = memory.take(size);
-    return area === null ? null : new Desk(memory, area, fields);
+  /**
+   * For records of which so many fields are asked for, with room for so many tables. Null when the
+   * thread's memory is full, and records have to be made plain objects.
+   */
+  static open(memory: RawMemory, fields: number, tables: number): Desk | null {
+    const words = 2 * fields * SPAN_BYTES + tables * TABLE_BYTES;
+    const area = memory.take(words + 2 * MOST_RECORD_BYTES + INPUT_BYTES);
+    return area === null ? null : new Desk(memory, area, fields, tables);
   }
 
   close(): void {
@@ -69,14 +74,17 @@ export class Desk {
     bytes.fill(0, end, end + SLACK_BYTES);
   }
 
-  /** Of the next record: its spans, cleared, as an address. */
+  /** Of the next record: its spans as an address. */
   nextSpans(): number {
     this.#turn ^= 1;
-    const at = this.#spans + this.#turn * this.#spanBytes;
+    return this.#spans + this.#turn * this.#spanBytes;
+  }
+
+  /** Clears spans of which not all will be written. */
+  clear(spans: number): void {
     const { words } = this.memory;
     // They are few: a call would cost more.
-    for (let word = at >> 2; word < (at + this.#spanBytes) >> 2; word++) words[word] = 0;
-    return at;
+    for (let word = spans >> 2; word < (spans + this.#spanBytes) >> 2; word++) words[word] = 0;
   }
 
   /** Where the next record may be written, up to `out + MOST_RECORD_BYTES`. */
@@ -85,8 +93,8 @@ export class Desk {
   }
 
   /** The record that lies at `[start, end)`, with its spans. */
-  record(start: number, end: number, spans: number): RawRecord {
+  record(start: number, end: number, spans: number, frame: RawFrame | null = null): RawRecord {
     const { bytes, words } = this.memory;
-    return new RawRecord(bytes, start, end, words, spans >> 2);
+    return new RawRecord(bytes, start, end, words, spans >> 2, frame);
   }
 }

@@ -1,3 +1,5 @@
+import type { RawFrame } from './raw-wish.ts';
+
 /** What stands in a field of a raw record. */
 export const ABSENT = 0;
 /** A string; the span is its text as it is. */
@@ -19,16 +21,26 @@ export class RawRecord {
   readonly bytes: Buffer;
   readonly start: number;
   readonly end: number;
-  /** Triples of start, end and kind, one for each field that was asked for. */
+  /** Triples of start, end and kind, one for each field that was asked for, or place of the frame. */
   readonly spans: Int32Array;
   readonly at: number;
+  /** What it is, but for the strings at its places; null where fields were asked for. */
+  readonly frame: RawFrame | null;
 
-  constructor(bytes: Buffer, start: number, end: number, spans: Int32Array, at: number) {
+  constructor(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    spans: Int32Array,
+    at: number,
+    frame: RawFrame | null,
+  ) {
     this.bytes = bytes;
     this.start = start;
     this.end = end;
     this.spans = spans;
     this.at = at;
+    this.frame = frame;
   }
 
   /** The record as an object, the same that the plain way makes. */

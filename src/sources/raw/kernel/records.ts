@@ -1,5 +1,5 @@
 // Records of JSON and CSV as bytes: looked through once, and put into the form that JSON.stringify gives.
-import { CLOSE_BRACE, COMMA, copy, ESCAPED, OPEN_BRACE, QUOTE, STEP, TEXT } from './bytes.ts';
+import { CLOSE_BRACE, copy, ESCAPED, QUOTE, STEP, TEXT } from './bytes.ts';
 import { rewrite, stopsAt, writeEscape } from './strings.ts';
 import { kind, usual, valueEnd } from './values.ts';
 
@@ -8,8 +8,12 @@ const NOT_TAKEN: i32 = -1;
 const AS_IT_IS: i32 = 0;
 const ODD_VALUES: i32 = 1;
 
+/** Bytes of a shape's own words, before those of its values. */
+const SHAPE_BYTES: i32 = 24;
+
 /**
- * Goes through the object `[at, stop)`, whose keys must be those of the shape. Fills the table of values
+ * Goes through the object `[at, stop)`, which must be of the shape: the same bytes between its values.
+ * Fills the table of values
  * (start, end, kind of each). AS_IT_IS when its bytes are what JSON.stringify writes; else the end of
  * what was written at `out`, or ODD_VALUES when values that are no strings have to be put right before
  * `assemble`.
@@ -24,11 +28,11 @@ export function take(
   limit: i32,
 ): i32 {
   const keys = load<i32>(shape);
-  let unusual = load<i32>(shape, 12) === 0;
+  let unusual = load<i32>(shape, 20) === 0;
   let odd = false;
   let value = values;
-  const lastKey = shape + 16 + keys * 20;
-  for (let key = shape + 16; key < lastKey; key += 20) {
+  const lastKey = shape + SHAPE_BYTES + keys * 20;
+  for (let key = shape + SHAPE_BYTES; key < lastKey; key += 20) {
     const gap = load<i32>(key, 4);
     if (!same(at, load<i32>(key), gap)) return NOT_TAKEN;
     at += gap;
@@ -49,7 +53,7 @@ export function take(
   if (odd) return ODD_VALUES;
   if (unusual) return assemble(shape, values, spans, out, limit);
   value = values;
-  for (let key = shape + 16; key < lastKey; key += 20) {
+  for (let key = shape + SHAPE_BYTES; key < lastKey; key += 20) {
     const wanted = load<i32>(key, 16);
     if (wanted >= 0) {
       note(spans + wanted * 12, load<i32>(value), load<i32>(value, 4), load<i32>(value, 8));
@@ -62,20 +66,19 @@ export function take(
 /** Writes the object of these values at `out`; its end, or -1 when one is no JSON or the room is short. */
 export function assemble(shape: i32, values: i32, spans: i32, out: i32, limit: i32): i32 {
   const keys = load<i32>(shape);
-  let size = 2 + STEP;
+  let size = load<i32>(shape, 16) + STEP;
   for (let k = 0; k < keys; k++) {
     const value = values + k * 12;
-    size += 1 + load<i32>(shape + 28 + k * 20) + load<i32>(value, 4) - load<i32>(value);
+    size += load<i32>(shape + SHAPE_BYTES + 12 + k * 20) + load<i32>(value, 4) - load<i32>(value);
     if (size > limit - out) return NOT_TAKEN;
   }
   let to = out;
   for (let k = 0; k < keys; k++) {
-    const key = shape + 16 + k * 20;
+    const key = shape + SHAPE_BYTES + k * 20;
     const value = values + k * 12;
     const start = load<i32>(value);
     const end = load<i32>(value, 4);
     let form = load<i32>(value, 8);
-    store<u8>(to++, k === 0 ? OPEN_BRACE : COMMA);
     to = copy(load<i32>(key, 8), load<i32>(key, 12), to);
     const first = to;
     if (form < 0) {
@@ -90,8 +93,7 @@ export function assemble(shape: i32, values: i32, spans: i32, out: i32, limit: i
     const wanted = load<i32>(key, 16);
     if (wanted >= 0) note(spans + wanted * 12, first, to, form);
   }
-  store<u8>(to++, CLOSE_BRACE);
-  return to;
+  return copy(load<i32>(shape, 12), load<i32>(shape, 16), to);
 }
 
 /**
