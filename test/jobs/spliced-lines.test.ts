@@ -188,6 +188,7 @@ const ODD: Line[] = [
   { body: chat('another order'), url: '/chat/completions', method: 'POST', custom_id: 'order' },
   { ...line('more', chat('another key')), more: [{ '2': 1, '1': 2 }] } as Line,
   line('lone', chat('\ud800 alone')),
+  line('mark', chat('x', { stop: '\u{f0000}1\u{f0001}', top_p: 0.5 })),
 ];
 
 const good = (n: number) => line(`good-${n}`, chat(`row ${n}`));
@@ -198,9 +199,9 @@ it('agrees on lines that are wrong, or have to be looked at', async () => {
   expect(found.records).toBe(3 * ODD.length + 1);
   expect(found.rejected).toBeGreaterThan(25);
   expect(found.spliced).toBeGreaterThan(2 * ODD.length);
-  const alone = ODD.flatMap((odd) => [good(0), odd, good(1)]);
+  const twice = ODD.flatMap((odd) => [good(0), odd, odd, good(1)]);
   await sameLines(
-    alone.map((each) => JSON.stringify(each)),
+    twice.map((each) => JSON.stringify(each)),
     { maxRequests: 2 },
   );
   const given = { model: 'given', endpoint: '/chat/completions' } as const;
@@ -228,6 +229,7 @@ it('agrees on lines that are not JSON, or not as they seem', async () => {
     text.replace('"gpt-4o"', '"gpt-4\\u006f"'),
     text.replace('"messages"', '"__proto__":{"a":1},"messages"'),
     text.replace('"messages"', '"2":0,"1":1.50,"messages"'),
+    text.replace('"messages"', '"metadata":{"b":"x","7":"y"},"messages"'),
     text.replace('"messages"', `"deep":${'['.repeat(1100)}${']'.repeat(1100)},"messages"`),
     '',
     '[]',
@@ -245,6 +247,15 @@ it('agrees on lines that are not JSON, or not as they seem', async () => {
     const found = await sameLines(lines, { end, maxRequests: 100 });
     expect(found.spliced).toBeGreaterThan(2 * bad.length - 10);
   }
+});
+
+it('embeds no more texts in a shard than a batch may', async () => {
+  const input = Array.from({ length: 60 }, () => 'a');
+  const lines = Array.from({ length: 900 }, (_, n) =>
+    JSON.stringify(line(`id-${n}`, { model: 'm', input }, '/embeddings')),
+  );
+  const found = await sameLines(lines, { maxRequests: 1000, write: false });
+  expect(found).toMatchObject({ shards: 2, spliced: 899 });
 });
 
 it('agrees on records around the length that is built', async () => {
