@@ -118,6 +118,17 @@ it('writes keys as the plain way does, however they are spelt', async () => {
   }
 });
 
+it('knows several shapes at a time, and which fields each of them has', async () => {
+  const of = (n: number) => {
+    const common = { id: `k${n}`, text: `row ${n}` };
+    return n % 3 === 0 ? common : { ...common, title: 't', ...(n % 3 === 1 ? {} : { n }) };
+  };
+  const lines = Array.from({ length: 30 }, (_, n) => JSON.stringify(of(n)));
+  const found = await same(await fileOf('shapes.ndjson', lines.join('\n')), prompt);
+  // A record without the field is rejected, and of each shape one line is parsed.
+  expect(found).toMatchObject({ rejected: 10, spliced: 18 });
+});
+
 /** As Python's json.dumps writes it: blanks behind commas and colons, ASCII only. */
 function asPython(record: object): string {
   const members = Object.entries(record).map(
