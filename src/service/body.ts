@@ -33,6 +33,7 @@ export function jsonBody(value: unknown): StreamedBody {
  */
 export function watched(body: StreamedBody, deadline: Deadline, timeoutMs: number) {
   let begun = false;
+  let given = 0;
   let failure: unknown;
   async function* blocks(from: StreamedBody) {
     begun = true;
@@ -40,7 +41,9 @@ export function watched(body: StreamedBody, deadline: Deadline, timeoutMs: numbe
       for await (const block of from.open()) {
         for (let at = 0; at < block.length; at += STEP_BYTES) {
           deadline.touch();
-          yield block.subarray(at, at + STEP_BYTES);
+          const step = block.subarray(at, at + STEP_BYTES);
+          given += step.length;
+          yield step;
         }
       }
       deadline.touch(timeoutMs * (from.answerFactor ?? 1));
@@ -56,6 +59,8 @@ export function watched(body: StreamedBody, deadline: Deadline, timeoutMs: numbe
     headers: { 'content-type': body.contentType, 'content-length': String(body.length) },
     stream,
     begun: () => begun,
+    /** Whether all of it was handed out: before that, nobody can have the whole body. */
+    whole: () => given >= body.length,
     failure: () => failure,
   };
 }

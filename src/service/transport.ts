@@ -13,7 +13,7 @@ import type { Authorizer, Header } from './credentials.ts';
 import { Deadline } from './deadline.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { Failure } from './failure.ts';
-import { lost, refusal, timedOut } from './failure.ts';
+import { badAnswer, lost, refusal, timedOut } from './failure.ts';
 
 /** One call to the service, before it is sent. */
 export interface Call {
@@ -178,6 +178,11 @@ export class Transport {
           { status, header, body: words, retryAfterMs: wait },
           authorizer.redact,
         );
+      }
+      if (source?.whole() === false) {
+        // A batch made of a part of a file would fail rows that nothing is wrong with.
+        answered.destroy();
+        return badAnswer(name, status, 'success before it had the whole request');
       }
       return await read({
         call: name,
