@@ -95,13 +95,15 @@ export class TaskTables {
   }
 
   put(kind: TaskKind, id: string, runAt: number): void {
+    const at = Math.trunc(runAt);
     this.#tasks
       .statement(
-        // A replaced row gets a new seq, larger than any before it.
+        // A replaced row gets a new seq, larger than any before it. Node 22 takes numbered
+        // parameters for named ones.
         `INSERT OR REPLACE INTO tasks (kind, id, run_at)
-         SELECT ?1, ?2, min(?3, coalesce((SELECT run_at FROM tasks WHERE kind = ?1 AND id = ?2), ?3))`,
+         SELECT ?, ?, min(?, coalesce((SELECT run_at FROM tasks WHERE kind = ? AND id = ?), ?))`,
       )
-      .run(kind, id, Math.trunc(runAt));
+      .run(kind, id, at, kind, id, at);
   }
 
   done(task: Task): void {
