@@ -34,20 +34,29 @@ export function decompress(kind: Compression, label = '<stream>'): Stage<Uint8Ar
     () => (kind === 'gzip' ? createGunzip(options) : createZstdDecompress(options)),
     (error) => {
       const code = errorCode(error);
-      if (!(code?.startsWith('Z_') || code?.startsWith('ZSTD_'))) return error;
-      return new MillraceError(
-        'bad_compression',
-        `${label}: the ${kind} data is damaged or cut off (${code}); get the file again`,
-        { cause: error },
-      );
+      if (code === undefined || !/^(Z|ZSTD)_/.test(code)) return error;
+      return damaged(kind, label, code, error);
     },
   );
-  return kind === 'gzip' ? unpack : (source, stage) => unpack(byFrames(source), stage);
+  return kind === 'gzip' ? unpack : (source, stage) => unpack(byFrames(source, label), stage);
 }
 
-async function* byFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* byFrames(
+  source: AsyncIterable<Uint8Array>,
+  label: string,
+): AsyncGenerator<Uint8Array> {
   const frames = new ZstdFrames();
   for await (const chunk of source) yield* frames.cut(chunk);
+  // Node 22 takes the end of the data for the end of the frame.
+  if (!frames.whole) throw damaged('zstd', label, 'the last frame does not end');
+}
+
+function damaged(kind: Compression, label: string, what: string, cause?: unknown): MillraceError {
+  return new MillraceError(
+    'bad_compression',
+    `${label}: the ${kind} data is damaged or cut off (${what}); get the file again`,
+    { cause },
+  );
 }
 
 /** A stage that packs, at the library's usual level. */

@@ -43,7 +43,40 @@ async function* untilAborted<T>(
 
 /** The stage as a classic object-mode Transform, for `.pipe()` chains. */
 export function asTransform<In, Out>(stage: Stage<In, Out>): Transform {
+  const stop = new AbortController();
   // Duplex.from over an async generator function has Transform's shape: writable in, readable out,
   // back-pressure and destroy both ways. Node types it as Duplex.
-  return Duplex.from((source: AsyncIterable<In>) => stage(source)) as Transform;
+  const transform = Duplex.from((source: AsyncIterable<In>) =>
+    stage(endedBy(source, stop.signal)),
+  ) as Transform;
+  const destroy = transform._destroy;
+  transform._destroy = (error, done) => {
+    stop.abort(error ?? undefined);
+    destroy.call(transform, error, done);
+  };
+  return transform;
+}
+
+/**
+ * The same items, ended by the signal also while the next one is waited for: Node 22 destroys a
+ * Duplex once its generator has returned, which one that waits for an item never does.
+ */
+async function* endedBy<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
+  let stop: () => void = () => undefined;
+  const onAbort = () => stop();
+  signal.addEventListener('abort', onAbort);
+  const items = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const item = await new Promise<IteratorResult<T>>((resolve, reject) => {
+        stop = () => reject(signal.reason);
+        items.next().then(resolve, reject);
+      });
+      if (item.done === true) return;
+      yield item.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }

@@ -22,6 +22,11 @@ export class ZstdFrames {
   #checksum = false;
   #ending = false;
 
+  /** Whether all frames that began have ended. */
+  get whole(): boolean {
+    return this.#part === 'magic' && this.#gathered === 0 && this.#skip === 0;
+  }
+
   /** The chunk in pieces, none of which goes over the end of a frame. */
   cut(chunk: Uint8Array): Uint8Array[] {
     const pieces: Uint8Array[] = [];
