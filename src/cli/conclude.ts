@@ -4,10 +4,10 @@ import type { Job } from '../jobs/job.ts';
 import { sampleRow, writeOutput } from '../jobs/output.ts';
 import { type JobStatus, readStatus } from '../jobs/status.ts';
 import { exitCodeOf } from './exit.ts';
-import { failuresInWords } from './failures.ts';
+import { failuresInWords, rejectionsInWords } from './failures.ts';
 import { programName } from './program-name.ts';
 import { styleOf } from './screen/style.ts';
-import { near, summary } from './screen/summary.ts';
+import { type Ending, near, summary } from './screen/summary.ts';
 import { duration, shellWord } from './screen/words.ts';
 import { jobWord, type Session, serviceWords } from './session.ts';
 
@@ -29,11 +29,10 @@ export async function conclude(session: Session, out: string | null): Promise<nu
         status,
         totals,
         // A job that was over before has no time of its own now.
-        elapsed:
-          session.service.targets.length === 0 ? null : duration(performance.now() - session.begun),
+        elapsed: isOver(status) && session.service.targets.length > 0 ? tookSince(session) : null,
         out: written,
         failures: status.failed > 0 ? await failuresInWords(job.store) : null,
-        rejected: status.rejected > 0 ? job.directory.rejected : null,
+        rejected: await rejections(job, status),
         sample,
         free: session.service.local,
         next: nextCommands(session, status, written),
@@ -43,6 +42,13 @@ export async function conclude(session: Session, out: string | null): Promise<nu
     process.stderr.write(`${lines.join('\n')}\n`);
   }
   return exitCodeOf(status);
+}
+
+/** Rejected records are gathered in one file when preparing is complete. */
+async function rejections(job: Job, { rejected }: JobStatus): Promise<Ending['rejected']> {
+  const path = job.directory.rejected;
+  if (rejected === 0 || !existsSync(path)) return null;
+  return { path, reasons: await rejectionsInWords(path) };
 }
 
 /** The place of the rows once they are there. */
@@ -81,6 +87,14 @@ async function whole<R>(read: () => Promise<R>, strict = false): Promise<R | nul
     if (!strict && errorCode(error) === 'results_gone') return null;
     throw error;
   }
+}
+
+function isOver({ state }: JobStatus): boolean {
+  return state === 'finished' || state === 'cancelled';
+}
+
+function tookSince({ begun }: Session): string {
+  return duration(performance.now() - begun);
 }
 
 type NextCommand = readonly [command: string, what: string];

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { UsageError } from '../core/errors.ts';
 import { report } from './errors.ts';
 import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK } from './exit.ts';
 import type { Finish } from './options/general.ts';
@@ -46,7 +47,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     process.exitCode = await work();
   };
   try {
-    await program(finish).parseAsync([...argv], { from: 'user' });
+    const root = program(finish);
+    refuseUnknownTopic(root, argv);
+    await root.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT_OK : EXIT_FAILED;
@@ -88,13 +91,29 @@ Start here:
     group.helpCommand(false).configureHelp({ subcommandTerm: (verb) => verb.name() });
   }
   for (const command of [root, ...verbs, ...inGroups]) {
-    command.exitOverride().configureOutput({ outputError: (text, write) => write(usage(text)) });
+    const what =
+      command === root ? 'help lists the verbs' : `help ${verbOf(command)} shows the flags`;
+    command.exitOverride().configureOutput({
+      outputError: (text, write) => write(usage(text, `(millrace ${what})\n`)),
+    });
   }
   return root;
 }
 
+/** Commander shows the help of all verbs for the help of one that is none. */
+function refuseUnknownTopic(root: Command, [verb, topic]: readonly string[]): void {
+  if (verb !== 'help' || topic === undefined || topic.startsWith('-')) return;
+  if (root.commands.some((command) => command.name() === topic)) return;
+  throw new UsageError(`there is no verb "${topic}": millrace help lists them`);
+}
+
+/** The verb, or the group that a verb is in. */
+function verbOf(command: Command): string {
+  const group = command.parent;
+  return group?.parent ? group.name() : command.name();
+}
+
 /** Commander's words as ours are written, with what to do next when they do not say it themselves. */
-function usage(text: string): string {
-  const next = text.includes('Did you mean') ? '' : '(millrace help VERB shows what there is)\n';
-  return text.replace(/^error: /, 'millrace: ') + next;
+function usage(text: string, next: string): string {
+  return text.replace(/^error: /, 'millrace: ') + (text.includes('Did you mean') ? '' : next);
 }

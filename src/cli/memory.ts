@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorCode, MillraceError } from '../core/errors.ts';
+import { errorCode, MillraceError, UsageError } from '../core/errors.ts';
 import { AtomicFile } from '../streams/files.ts';
 import type { QuotaFlags } from './options/limits.ts';
 import type { OutputFlags } from './options/output.ts';
@@ -42,6 +42,9 @@ export async function recall(directory: string): Promise<Remembered> {
     return JSON.parse(await readFile(path, 'utf8')) as Remembered;
   } catch (cause) {
     if (errorCode(cause) === 'ENOENT') return {};
+    if (errorCode(cause) === 'ENOTDIR') {
+      throw new UsageError(`--job ${directory} is a file: give a directory, such as reviews.job`);
+    }
     throw new MillraceError(
       'memory_damaged',
       `${path} cannot be read: remove it, and give --out and the other flags again`,

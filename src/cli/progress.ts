@@ -115,16 +115,17 @@ class Display implements Progress {
 /** Rewrites its own lines in place. */
 function liveBlock(screen: Screen): Painter {
   let painted = 0;
+  // From the first column: a terminal echoes ^C where the cursor is.
+  const back = () => (painted > 0 ? `\r\x1b[${painted}A` : '');
   const clear = () => {
-    if (painted > 0) screen.write(`\x1b[${painted}A\x1b[J`);
+    if (painted > 0) screen.write(`${back()}\x1b[J`);
     painted = 0;
   };
   return {
     clear,
     paint(moment) {
       const lines = progressBlock(moment, styleOf(screen));
-      const up = painted > 0 ? `\x1b[${painted}A` : '';
-      screen.write(`${up}${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
+      screen.write(`${back()}${lines.map((line) => `${line}\x1b[K\n`).join('')}\x1b[J`);
       painted = lines.length;
     },
   };

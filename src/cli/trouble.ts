@@ -39,8 +39,11 @@ export class Trouble {
     if (this.#last === null) return null;
     const { at, detail } = this.#last;
     if (now > at + Number(detail.wait_ms ?? 0) + FORGOTTEN_MS) return null;
+    const reason = typeof detail.reason === 'string' ? `: ${detail.reason}` : '';
     const what =
-      detail.code === 'connect_failed' ? 'the service cannot be reached' : `${detail.task} fails`;
+      detail.code === 'connect_failed'
+        ? `the service cannot be reached${reason}`
+        : `${detail.task} fails`;
     return `${what} (${detail.code}); it is tried again`;
   }
 }

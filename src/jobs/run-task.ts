@@ -1,4 +1,11 @@
-import { FenceError, isAbort, MillraceError, ServiceError } from '../core/errors.ts';
+import {
+  errorCode,
+  errorMessage,
+  FenceError,
+  isAbort,
+  MillraceError,
+  ServiceError,
+} from '../core/errors.ts';
 import type { Task } from '../core/job.ts';
 import { backoffMs } from '../core/retry.ts';
 import { advance } from './advance.ts';
@@ -94,8 +101,14 @@ function again(
       task: task.kind,
       code: error.code,
       wait_ms: Math.round(waitMs),
+      // The system's own words, such as a name that does not resolve.
+      ...(error.code === 'connect_failed' ? { reason: networkReason(error.cause) } : {}),
     });
   });
+}
+
+function networkReason(cause: unknown): string | null {
+  return errorMessage(cause) || (errorCode(cause) ?? null);
 }
 
 /** Gives whether it could be noted. */

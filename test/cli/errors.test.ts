@@ -52,6 +52,10 @@ describe('mistakes are told in a line or two, before anything is made', () => {
       '--prompt @nope: there is no such file',
     ],
     ['no job directory given', ['run', source, '--out', out, ...LOCAL], "'--job <dir>'"],
+    ['a job directory that is a file', ['run', source, '--job', source, ...LOCAL], 'is a file'],
+    ['the help of no verb', ['help', 'runn'], 'there is no verb "runn"'],
+    ['a flag that is missing, with the verb', ['resume'], 'millrace help resume'],
+    ['the same in a group', ['batches', 'get'], 'millrace help batches'],
     ['a job that is not there', ['resume', '--job', job], 'holds no job'],
     ['a plain http service', [...run, ...request, '--service', 'http://example.com'], 'refused'],
     [

@@ -12,6 +12,7 @@ describe('run', () => {
     expect(stderr).toContain('rows: finished');
     expect(stderr).toContain('121: 120 ok, 0 failed, 1 rejected');
     expect(stderr).toContain('3 in 3 batches');
+    expect(stderr).toMatch(/rejected +1 ragged_row\n +each with .* in .*rejected\.ndjson/);
     expect(stderr).toContain(`status --job ${job}`);
     expect(stderr).not.toMatch(/Warning/);
     expect(stdout).toBe('');
@@ -29,6 +30,8 @@ describe('run', () => {
     const again = await millrace(run);
     expect(again.code).toBe(2);
     expect(again.stderr).toContain('121: 120 ok');
+    const status = await millrace(['status', '--job', job]);
+    expect(status.stdout).toMatch(/cost +none: the local service made the answers up/);
   });
 
   test('prints rows, and nothing else, on standard output', async () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bar, inWords, stretchesOf } from '../../src/cli/screen/bar.ts';
+import { costInWords } from '../../src/cli/screen/money-words.ts';
 import { styleOf } from '../../src/cli/screen/style.ts';
 import {
   bytes,
@@ -32,6 +33,23 @@ test('sizes and sums are short', () => {
   expect(money(null, 'USD')).toBe('unknown');
   expect(plural(1, 'batch', 'batches')).toBe('1 batch');
   expect(plural(1200, 'row')).toBe('1,200 rows');
+});
+
+test('a job that goes on has a forecast, one that is over has what it cost', () => {
+  const cost = {
+    estimated: 2,
+    estimated_output: 3,
+    output_basis: 'learnt',
+    actual: 4,
+    currency: 'USD',
+    price_date: '2026-01-01',
+  } as const;
+  expect(costInWords({ state: 'running', sample: null, cost })).toBe(
+    '4.00 USD so far; all: input 2.00 USD, output 3.00 USD (as learnt)',
+  );
+  expect(costInWords({ state: 'finished', sample: null, cost })).toBe(
+    'about 4.00 USD at batch prices',
+  );
 });
 
 describe('shortening', () => {

@@ -8,12 +8,25 @@ const BASIS: Readonly<Record<JobStatus['cost']['output_basis'], string>> = {
   unknown: 'output not known yet',
 };
 
-/** What the job cost so far and what all of it is taken to. */
-export function costInWords({ cost, sample }: Pick<JobStatus, 'cost' | 'sample'>): string {
+const NO_PRICE = 'unknown: no price for this model (name one with --base-model)';
+
+/** What a job cost that is over, or so far. */
+export function paidInWords({ cost: { actual, currency } }: Pick<JobStatus, 'cost'>): string {
+  return actual === null ? NO_PRICE : `about ${money(actual, currency)} at batch prices`;
+}
+
+/** What the local service asks for its answers, and what others would have. */
+export function freeCost({ cost: { actual, currency } }: Pick<JobStatus, 'cost'>): string {
+  const would = actual === null ? '' : ` (${money(actual, currency)} at batch prices)`;
+  return `none: the local service made the answers up${would}`;
+}
+
+/** What the job cost so far and what all of it is taken to; once it is over, what it cost. */
+export function costInWords(status: Pick<JobStatus, 'cost' | 'sample' | 'state'>): string {
+  const { cost, sample } = status;
   const { estimated, estimated_output: output, output_basis: basis, actual, currency } = cost;
-  if (estimated === null || actual === null) {
-    return 'unknown: no price for this model (name one with --base-model)';
-  }
+  if (status.state === 'finished') return paidInWords(status);
+  if (estimated === null || actual === null) return NO_PRICE;
   const all = `all: input ${money(estimated, currency)}`;
   const out = output === null || basis === 'none' ? '' : `, output ${money(output, currency)}`;
   const how = sample?.state === 'running' ? 'the sample goes first' : BASIS[basis];

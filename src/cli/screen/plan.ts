@@ -45,7 +45,7 @@ export function showEstimate(
   const time =
     quota === null || waves === null
       ? 'up to 24 h a batch; --enqueued-tokens tells how many go at once'
-      : `${plural(waves, 'fill', 'fills')} of a quota of ${number(quota)}: ${number(hoursAtMost ?? 0)} h at most, mostly far less`;
+      : `${plural(waves, 'fill', 'fills')} of a quota of ${number(quota)}: ${longTime(hoursAtMost ?? 0)} at most, mostly far less`;
   const lines = [
     ...planLines(estimate, style, estimate.sample),
     ...estimate.reasons.slice(0, MOST_REASONS).map((reason) => reasonLine(reason, style)),
@@ -53,6 +53,10 @@ export function showEstimate(
     labelled('time', time, style),
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function longTime(hours: number): string {
+  return hours > 48 ? plural(Math.ceil(hours / 24), 'day') : `${number(hours)} h`;
 }
 
 function planLines(plan: Plan, style: Style, sample: Estimate['sample'] = null): string[] {

@@ -80,7 +80,9 @@ function signedIn({ targets }: JobStatus): string[] {
   const by = new Set(targets.flatMap(({ credential }) => credential ?? []));
   return [
     ...(by.size === 0 ? [] : [`by ${[...by].join(', ')}`]),
-    ...targets.flatMap(({ name, state }) => (state === 'open' ? [] : [`${name} is ${state}`])),
+    ...targets.flatMap(({ name, state }) =>
+      state === 'open' ? [] : [`${name === 'default' ? 'the service' : name} is ${state}`],
+    ),
   ];
 }
 

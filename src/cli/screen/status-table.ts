@@ -1,7 +1,8 @@
 import type { Shard, ShardState } from '../../core/job.ts';
 import type { JobStatus } from '../../jobs/status.ts';
+import { LOCAL_RESOURCE } from '../local.ts';
 import { bar, inWords, stretchesOf } from './bar.ts';
-import { costInWords, sampleInWords, tokensInWords } from './money-words.ts';
+import { costInWords, freeCost, sampleInWords, tokensInWords } from './money-words.ts';
 import { type Style, styleOf } from './style.ts';
 import { near } from './summary.ts';
 import { targetInWords, targetLabel } from './target-words.ts';
@@ -50,7 +51,7 @@ export function statusTable(
     line('batches', `${number(status.batches)} in ${plural(status.attempts, 'attempt')}`),
     line('tokens', tokensInWords(status)),
     line('enqueued', `${number(status.tokens.enqueued)} tokens as the service counts them`),
-    line('cost', costInWords(status)),
+    line('cost', isLocal(status) ? freeCost(status) : costInWords(status)),
     ...sampleInWords(status).map((text, index) => line(index === 0 ? 'sample' : '', text)),
     ...status.targets.map((target) => line(targetLabel(target), targetInWords(target))),
     ...(credentials.length === 0
@@ -59,4 +60,9 @@ export function statusTable(
     ...(trouble === null ? [] : [line('trouble', trouble)]),
     ...notes.slice(0, NOTES).map((note) => line('note', note)),
   ];
+}
+
+/** Whether answers are made up: a job that began with the local service stays there. */
+function isLocal({ targets }: JobStatus): boolean {
+  return targets.some(({ resource }) => resource === LOCAL_RESOURCE);
 }

@@ -2,9 +2,9 @@ import { relative } from 'node:path';
 import type { ResultRow } from '../../core/result.ts';
 import type { Totals } from '../../core/store.ts';
 import type { JobStatus } from '../../jobs/status.ts';
-import { tokensInWords } from './money-words.ts';
+import { freeCost, paidInWords, tokensInWords } from './money-words.ts';
 import type { Style } from './style.ts';
-import { money, number, plural, shorten } from './words.ts';
+import { number, plural, shorten } from './words.ts';
 
 /** What a run came to, for the people who ran it. */
 export interface Ending {
@@ -15,8 +15,8 @@ export interface Ending {
   readonly out: string | null;
   /** Why rows have failed, or null when none has. */
   readonly failures: string | null;
-  /** Where the rejected records lie, or null when there are none. */
-  readonly rejected: string | null;
+  /** Where the rejected records lie, and why in words if it is known; null when there are none. */
+  readonly rejected: { readonly path: string; readonly reasons: string | null } | null;
   readonly sample: ResultRow | null;
   readonly free: boolean;
   /** The commands to try next, each with what it does. */
@@ -44,7 +44,12 @@ export function summary(ending: Ending, style: Style): string[] {
   ];
   if (out !== null) lines.push(line('rows', out === '-' ? 'on standard output' : near(out)));
   if (ending.failures !== null) lines.push(line('failed', ending.failures));
-  if (ending.rejected !== null) lines.push(line('rejected', `also in ${near(ending.rejected)}`));
+  if (ending.rejected !== null) {
+    const { path, reasons } = ending.rejected;
+    const where = `each with its place and reason in ${near(path)}`;
+    if (reasons !== null) lines.push(line('rejected', reasons));
+    lines.push(line(reasons === null ? 'rejected' : '', where));
+  }
   if (status.duplicate_submissions > 0) {
     lines.push(
       line(
@@ -68,17 +73,6 @@ export function summary(ending: Ending, style: Style): string[] {
 function recordsInWords({ records, ok, failed, rejected, pending }: JobStatus): string {
   const rest = pending > 0 ? `, ${number(pending)} pending` : '';
   return `${number(records)}: ${number(ok)} ok, ${number(failed)} failed, ${number(rejected)} rejected${rest}`;
-}
-
-function paidInWords({ cost: { actual, currency } }: JobStatus): string {
-  return actual === null
-    ? 'unknown: no price for this model (name one with --base-model)'
-    : `about ${money(actual, currency)} at batch prices`;
-}
-
-function freeCost({ cost: { actual, currency } }: JobStatus): string {
-  const would = actual === null ? '' : ` (${money(actual, currency)} at batch prices)`;
-  return `none: the local service made the answers up${would}`;
 }
 
 /** The row in three lines of the screen, so that its parts are seen beside each other. */
