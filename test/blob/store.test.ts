@@ -230,6 +230,7 @@ describe('a place', () => {
 
   test.each([
     [`${account}`, 'names no container'],
+    [`${account}/c1`, '3 to 63 lower-case letters'],
     [`${account}/box/a b`, 'whose name'],
     ['http://acc.blob.core.windows.net/box', 'https'],
     [`${account}/box?sv=1&sig=canary`, 'AZURE_STORAGE_SAS_TOKEN'],

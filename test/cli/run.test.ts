@@ -31,7 +31,7 @@ describe('run', () => {
     expect(again.code).toBe(2);
     expect(again.stderr).toContain('121: 120 ok');
     const status = await millrace(['status', '--job', job]);
-    expect(status.stdout).toMatch(/cost +none: the local service made the answers up/);
+    expect(status.stdout).toMatch(/cost +none: answers of the local service/);
   });
 
   test('prints rows, and nothing else, on standard output', async () => {

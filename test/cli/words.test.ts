@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bar, inWords, stretchesOf } from '../../src/cli/screen/bar.ts';
-import { costInWords } from '../../src/cli/screen/money-words.ts';
+import { costInWords, tokensInWords } from '../../src/cli/screen/money-words.ts';
 import { styleOf } from '../../src/cli/screen/style.ts';
 import {
   bytes,
@@ -49,6 +49,24 @@ test('a job that goes on has a forecast, one that is over has what it cost', () 
   );
   expect(costInWords({ state: 'finished', sample: null, cost })).toBe(
     'about 4.00 USD at batch prices',
+  );
+});
+
+test('the tokens of a large job fit beside their label on 80 columns', () => {
+  const tokens = {
+    estimated: 123_456_789,
+    actual: 100_000_000,
+    cached: 0,
+    enqueued: 0,
+    output: 12_345_678,
+    reasoning: 0,
+    measured: { estimated: 105, actual: 100 },
+  };
+  expect(tokensInWords({ tokens })).toBe(
+    'in 100,000,000, estimated 123,456,789 (+5.0 %), out 12,345,678',
+  );
+  expect(tokensInWords({ tokens: { ...tokens, cached: 5, reasoning: 7 } })).toBe(
+    'in 100,000,000 (5 cached), estimated 123,456,789 (+5.0 %), out 12,345,678 (7 reasoning)',
   );
 });
 

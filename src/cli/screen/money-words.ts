@@ -18,7 +18,7 @@ export function paidInWords({ cost: { actual, currency } }: Pick<JobStatus, 'cos
 /** What the local service asks for its answers, and what others would have. */
 export function freeCost({ cost: { actual, currency } }: Pick<JobStatus, 'cost'>): string {
   const would = actual === null ? '' : ` (${money(actual, currency)} at batch prices)`;
-  return `none: the local service made the answers up${would}`;
+  return `none: answers of the local service${would}`;
 }
 
 /** What the job cost so far and what all of it is taken to; once it is over, what it cost. */
@@ -38,11 +38,11 @@ export function tokensInWords({ tokens }: Pick<JobStatus, 'tokens'>): string {
   const { estimated, actual, cached, output, reasoning, measured } = tokens;
   const off =
     measured.actual === 0 ? null : (100 * (measured.estimated - measured.actual)) / measured.actual;
-  const compared = off === null ? '' : ` (counted ${off < 0 ? '' : '+'}${off.toFixed(1)} %)`;
+  const compared = off === null ? '' : ` (${off < 0 ? '' : '+'}${off.toFixed(1)} %)`;
   return (
-    `${number(estimated)} in estimated, ${number(actual)} in actual${compared}` +
-    `${cached > 0 ? `, ${number(cached)} of them cached` : ''}, ${number(output)} out` +
-    `${reasoning > 0 ? `, ${number(reasoning)} of them reasoning` : ''}`
+    `in ${number(actual)}${cached > 0 ? ` (${number(cached)} cached)` : ''}, ` +
+    `estimated ${number(estimated)}${compared}, ` +
+    `out ${number(output)}${reasoning > 0 ? ` (${number(reasoning)} reasoning)` : ''}`
   );
 }
 

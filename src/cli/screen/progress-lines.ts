@@ -80,9 +80,11 @@ function signedIn({ targets }: JobStatus): string[] {
   const by = new Set(targets.flatMap(({ credential }) => credential ?? []));
   return [
     ...(by.size === 0 ? [] : [`by ${[...by].join(', ')}`]),
-    ...targets.flatMap(({ name, state }) =>
-      state === 'open' ? [] : [`${name === 'default' ? 'the service' : name} is ${state}`],
-    ),
+    ...targets.flatMap(({ name, state }) => {
+      // Of a job's only target the words on what keeps failing say more.
+      const told = state === 'failing' && name === 'default';
+      return state === 'open' || told ? [] : [`${name} is ${state}`];
+    }),
   ];
 }
 

@@ -44,7 +44,8 @@ export function parsePlace(address: string): BlobPlace {
   const [container = '', ...folders] = segments;
   if (!CONTAINER.test(container)) {
     throw wrong(
-      `names no container: it looks like ${account}/CONTAINER or ${account}/CONTAINER/FOLDER`,
+      `names no container: it looks like ${account}/CONTAINER or ${account}/CONTAINER/FOLDER, ` +
+        'and the name has 3 to 63 lower-case letters, digits and dashes',
     );
   }
   const odd = folders.find((folder) => !FOLDER.test(folder));
