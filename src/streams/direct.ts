@@ -5,11 +5,7 @@ import { kernelMemory } from './kernel.ts';
 
 /** What every disk takes as the unit of a write past the system's cache. */
 export const UNIT_BYTES = 4096;
-/**
- * What a block has. A request to a disk takes so many pieces of memory, 254 on a virtio disk, and each
- * page may be one: of 256 pages, two would go by themselves.
- */
-export const DIRECT_BLOCK_BYTES = 250 * UNIT_BYTES; // 1,000 KiB
+export const DIRECT_BLOCK_BYTES = 1024 * 1024; // 1 MiB
 const BLOCKS_AT_ONCE = 4;
 const { O_RDONLY, O_WRONLY } = constants;
 
