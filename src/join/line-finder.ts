@@ -1,147 +1,160 @@
-import { readSync } from 'node:fs';
+import type { FilePart } from './file-part.ts';
 
 const NEWLINE = 0x0a;
 const ZERO = 0x30;
-const WINDOW_BYTES = 8 * 1024; // 8 KiB
+/** Lines so near are gone through one by one. */
+const NEAR_BYTES = 8 * 1024; // 8 KiB
+/** How far before its likely place a line is looked for. */
+const MARGIN_BYTES = 2 * 1024; // 2 KiB
+/** Read before that when the place is far: it may have been guessed too high. */
+const LEAD_BYTES = 24 * 1024; // 24 KiB
 /** More than a prefix and a number take. */
 const MOST_HEAD_BYTES = 256;
 
 /** Finds a line by the number that stands behind `prefix` at its start; numbers go up by one. */
 export interface NumberedLines {
-  readonly fd: number;
-  /** Of the file. */
-  readonly bytes: number;
+  readonly part: FilePart;
   readonly prefix: Buffer;
   /** The number of the first line. */
   readonly first: number;
   readonly lines: number;
 }
 
+/** A line that is known. */
+interface KnownLine {
+  readonly number: number;
+  /** Where it begins in the file. */
+  readonly offset: number;
+}
+
 /**
- * Looks single lines up in a large file, in ascending order, without reading what lies between them:
- * it reads where the line should be if all were equally long, and goes on from what it finds there.
+ * Looks single lines up in a large file, in ascending order, without looking at what lies between them:
+ * it goes where the line should be if all were equally long, and goes on from what it finds there.
  */
 export class LineFinder {
   /** The line that was found, from `start` to the newline at `end`; valid until the next call. */
-  buffer: Buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  buffer: Buffer = Buffer.alloc(0);
   start = 0;
   end = 0;
   readonly #file: NumberedLines;
-  /** Where the buffer's bytes lie in the file, and how many there are. */
-  #offset = 0;
-  #count = 0;
-  /** A line that is known: the one after the last that was found. */
-  #known = { number: 0, offset: 0 };
+  readonly #part: FilePart;
+  /** The one after the last that was found, or one nearer to what is looked for. */
+  #known: KnownLine;
+  /** One behind what is looked for. */
+  #above: KnownLine;
+  /** Whether all that is left is to go on line by line. */
+  #goesOn = false;
+  /** What has to be in memory to go on. */
+  #wants = 0;
 
   constructor(file: NumberedLines) {
+    const { part, first, lines } = file;
     this.#file = file;
-    this.#known.number = file.first;
+    this.#part = part;
+    this.#known = { number: first, offset: 0 };
+    this.#above = { number: first + lines, offset: part.bytes };
   }
 
   /** False when there is no such line, or none of the kind where it should be. */
-  find(number: number): boolean {
-    const { bytes, first, lines } = this.#file;
-    let above = { number: first + lines, offset: bytes };
+  find(number: number): boolean | Promise<boolean> {
+    const { first, lines } = this.#file;
+    this.#above = { number: first + lines, offset: this.#part.bytes };
+    this.#goesOn = false;
+    return this.#findOn(number);
+  }
+
+  #findOn(number: number): boolean | Promise<boolean> {
     for (;;) {
-      const at = this.#guess(number, above);
-      if (!this.#read(at)) return false;
-      const start = at === this.#known.offset ? at : this.#lineAfter(at);
-      // No line begins here: what is known lies before, and going on from there always ends.
-      if (start === -1 || start >= above.offset) return this.#goOn(number);
-      // Its number may lie at the end of what was read.
-      if (start + MOST_HEAD_BYTES > this.#offset + this.#count) this.#move(start);
-      const found = this.#numberAt(start);
-      if (found === -1) return false;
-      if (found > number) {
-        above = { number: found, offset: start };
-        continue;
-      }
-      this.#known = { number: found, offset: start };
-      return this.#goOn(number);
+      const found = this.#look(number);
+      if (found !== null) return found;
+      const more = this.#part.reach(this.#wants, LEAD_BYTES);
+      if (more === false) return false;
+      if (more !== true) return more.then((there) => there && this.#findOn(number));
     }
   }
 
-  /** Where to read so that the line lies a little behind. */
-  #guess(number: number, above: { number: number; offset: number }): number {
+  /** As `find`, in what is in memory; null when it wants more. */
+  #look(number: number): boolean | null {
+    const part = this.#part;
+    while (!this.#goesOn) {
+      const at = this.#guess(number);
+      if (at === this.#known.offset) break;
+      if (!part.has(at)) return this.#want(at);
+      const start = this.#lineAfter(at);
+      // Its number may lie at the end of what was read.
+      const whole = start !== -1 && start + MOST_HEAD_BYTES <= part.to;
+      if (!whole && part.to < part.bytes) return this.#want(at);
+      // No line begins here: what is known lies before, and going on from there always ends.
+      if (start === -1 || start >= this.#above.offset) break;
+      const found = this.#numberAt(start);
+      if (found === -1) return false;
+      const line = { number: found, offset: start };
+      if (found > number) this.#above = line;
+      else if (found > this.#known.number) this.#known = line;
+      else return false;
+    }
+    this.#goesOn = true;
+    return this.#goOn(number);
+  }
+
+  #want(offset: number): null {
+    this.#wants = offset;
+    return null;
+  }
+
+  /** Where to look so that the line lies a little behind. */
+  #guess(number: number): number {
     const { number: below, offset } = this.#known;
-    const mean = (above.offset - offset) / (above.number - below);
-    const guess = Math.floor(offset + (number - below) * mean - WINDOW_BYTES / 4);
-    const inWindow = guess < this.#offset + this.#count && offset >= this.#offset;
-    return guess <= offset || inWindow ? offset : guess;
+    const { number: above, offset: end } = this.#above;
+    const ahead = ((number - below) * (end - offset)) / (above - below);
+    return ahead < NEAR_BYTES ? offset : Math.floor(offset + ahead - MARGIN_BYTES);
   }
 
   /** Goes from the known line to the one with the number, line by line. */
-  #goOn(number: number): boolean {
+  #goOn(number: number): boolean | null {
+    const part = this.#part;
     let { number: at, offset } = this.#known;
     for (; ; at++) {
-      if (!this.#read(offset)) return false;
-      let newline = this.buffer.indexOf(NEWLINE, offset - this.#offset);
-      if (newline === -1 || newline >= this.#count) {
-        newline = this.#readLine(offset);
-        if (newline === -1) return false;
+      const newline = part.has(offset) ? this.#newlineFrom(offset) : -1;
+      if (newline === -1) {
+        this.#known = { number: at, offset };
+        return this.#want(offset);
       }
       if (this.#numberAt(offset) !== at) return false;
-      const after = this.#offset + newline + 1;
       if (at === number) {
-        this.start = offset - this.#offset;
-        this.end = newline;
-        this.#known = { number: number + 1, offset: after };
+        this.buffer = part.buffer;
+        this.start = offset - part.origin;
+        this.end = newline - part.origin;
+        this.#known = { number: number + 1, offset: newline + 1 };
         return true;
       }
-      offset = after;
+      offset = newline + 1;
     }
   }
 
-  /** Has the bytes from `offset` on in the buffer; false at the end of the file. */
-  #read(offset: number): boolean {
-    if (offset >= this.#offset && offset < this.#offset + this.#count) return true;
-    this.#move(offset);
-    return this.#count > 0;
-  }
-
-  #move(offset: number): void {
-    this.#offset = offset;
-    this.#count = this.#fill(0);
-  }
-
-  /** Has the whole line from `offset` on in the buffer, which grows for it; gives its newline, or -1. */
-  #readLine(offset: number): number {
-    this.#offset = offset;
-    for (this.#count = 0; ; ) {
-      const more = this.#fill(this.#count);
-      const newline = this.buffer.subarray(0, this.#count + more).indexOf(NEWLINE, this.#count);
-      this.#count += more;
-      if (newline !== -1 || more === 0) return newline;
-      const larger = Buffer.allocUnsafeSlow(this.buffer.length * 2);
-      this.buffer.copy(larger, 0, 0, this.#count);
-      this.buffer = larger;
-    }
-  }
-
-  #fill(from: number): number {
-    const { buffer } = this;
-    const length = buffer.length - from;
-    return length === 0 ? 0 : readSync(this.#file.fd, buffer, from, length, this.#offset + from);
-  }
-
-  /** Where the next line begins behind `offset`, or -1 when none does in the buffer. */
+  /** Where the next line begins behind `offset`, or -1 when none does in memory. */
   #lineAfter(offset: number): number {
-    const newline = this.buffer.indexOf(NEWLINE, offset - this.#offset);
-    if (newline === -1 || newline + 1 >= this.#count) return -1;
-    return this.#offset + newline + 1;
+    const newline = this.#newlineFrom(offset);
+    return newline === -1 || newline + 1 >= this.#part.to ? -1 : newline + 1;
+  }
+
+  /** The first newline from `offset` on, or -1 when none is in memory. */
+  #newlineFrom(offset: number): number {
+    const { buffer, origin, to } = this.#part;
+    const newline = buffer.indexOf(NEWLINE, offset - origin);
+    return newline === -1 || newline + origin >= to ? -1 : newline + origin;
   }
 
   /** The number at the start of the line at `offset`, or -1 when it is another kind of line. */
   #numberAt(offset: number): number {
     const { prefix } = this.#file;
-    const { buffer } = this;
-    const digits = offset - this.#offset + prefix.length;
-    if (digits >= this.#count || prefix.compare(buffer, digits - prefix.length, digits) !== 0) {
-      return -1;
-    }
+    const { buffer, origin, to } = this.#part;
+    const end = to - origin;
+    const digits = offset - origin + prefix.length;
+    if (digits >= end || prefix.compare(buffer, digits - prefix.length, digits) !== 0) return -1;
     let number = 0;
     let at = digits;
-    for (; at < this.#count; at++) {
+    for (; at < end; at++) {
       const digit = buffer[at]! - ZERO;
       if (digit < 0 || digit > 9) break;
       number = number * 10 + digit;

@@ -130,8 +130,11 @@ function blockAt(room: Buffer[], position: number): Buffer {
   return room[n];
 }
 
-/** Null where the system or the file system does not have it; other troubles show on the usual way. */
-async function openDirect(path: string, access: number): Promise<FileHandle | null> {
+/**
+ * Opens a file past the system's cache. Null where the system or the file system does not have it; other
+ * troubles show on the usual way.
+ */
+export async function openDirect(path: string, access: number): Promise<FileHandle | null> {
   const { O_DIRECT, O_NOFOLLOW } = constants;
   if (O_DIRECT === undefined) return null;
   return open(path, access | O_DIRECT | (O_NOFOLLOW ?? 0)).catch(() => null);

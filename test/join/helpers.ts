@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, beforeEach, vi } from 'vitest';
 import type { ResultRow, RowAttempt } from '../../src/core/result.ts';
 import { type JoinOptions, type JoinSummary, joinShard } from '../../src/join/join-shard.ts';
 import { recordLine, requestLine } from '../../src/shards/format.ts';
@@ -83,6 +84,17 @@ export class TestJob {
     }
     return found;
   }
+}
+
+/** Makes every read of the tests around it look as slow as one of a file that is not in the cache. */
+export function onDisk(slow = true): void {
+  beforeEach(() => {
+    let now = 0;
+    if (slow) vi.spyOn(performance, 'now').mockImplementation(() => ++now);
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
 }
 
 /** `count` rows with ids `job-0`, `job-1` and so on. */
