@@ -14,6 +14,11 @@ export type Goal = 'finished' | 'accepted' | 'once' | 'ended';
 
 export interface SubmitOptions extends Partial<Settings> {
   goal?: Goal;
+  /**
+   * Whether a job that was paused or cancelled goes on. Otherwise it stays so, and only what was
+   * sent is collected. Default true.
+   */
+  reopens?: boolean;
   signal?: AbortSignal;
 }
 
@@ -80,7 +85,12 @@ export function submitShards(
 }
 
 async function run(job: Job, targets: readonly Target[], options: SubmitOptions): Promise<void> {
-  const { goal = 'finished', signal = new AbortController().signal, ...given } = options;
+  const {
+    goal = 'finished',
+    reopens = true,
+    signal = new AbortController().signal,
+    ...given
+  } = options;
   const context: Context = {
     job,
     directory: job.directory,
@@ -90,9 +100,9 @@ async function run(job: Job, targets: readonly Target[], options: SubmitOptions)
     random: job.random,
     settings: { ...DEFAULT_SETTINGS, ...given },
   };
-  await job.store.transaction((tx) => begin(tx, context));
+  await job.store.transaction((tx) => begin(tx, context, reopens));
   const driver = new EmbeddedDriver(context, {
-    until: () => reached(job, context, goal),
+    until: () => reached(job, context, goal, reopens),
     onProgress: () => job.notify(),
   });
   const stop = job.onChange(() => driver.wake());
@@ -103,8 +113,8 @@ async function run(job: Job, targets: readonly Target[], options: SubmitOptions)
   }
 }
 
-/** Registers the targets and wakes what may go on. A job that was paused or cancelled goes on. */
-export async function begin(tx: Transaction, context: Context): Promise<void> {
+/** Registers the targets and wakes what may go on, if it `reopens` a job that was paused or cancelled too. */
+export async function begin(tx: Transaction, context: Context, reopens = true): Promise<void> {
   const now = context.clock.now();
   const job = await jobRow(tx);
   for (const target of context.targets.values()) {
@@ -131,6 +141,7 @@ export async function begin(tx: Transaction, context: Context): Promise<void> {
   await tx.putTask('retry', 'job', now);
   await tx.putTask('finish', 'job', now);
   if (job.state === 'paused' && job.cancelRequested) return startCancelling(tx, context);
+  if (!reopens) return;
   // Who resumes a job has seen what its sample came to.
   const sample = job.sample?.state === 'shown' ? { ...job.sample, state: 'over' as const } : null;
   if (job.state === 'paused' || job.state === 'cancelled') {
@@ -145,7 +156,7 @@ export async function begin(tx: Transaction, context: Context): Promise<void> {
   }
 }
 
-async function reached(job: Job, context: Context, goal: Goal): Promise<boolean> {
+async function reached(job: Job, context: Context, goal: Goal, reopens: boolean): Promise<boolean> {
   // Asked before the row is read: a preparation that ends in between has changed the row.
   const unprepared = job.active.preparing === 0;
   const row = await job.store.read(jobRow);
@@ -158,6 +169,7 @@ async function reached(job: Job, context: Context, goal: Goal): Promise<boolean>
     // What was sent is paid for: it is collected before the pause ends the run.
     const open = await job.store.read((tx) => tx.shards({ states: UNDER_WAY, limit: 1 }));
     if (open.length > 0) return false;
+    if (!reopens) return true;
     throw new MillraceError('paused', row.pause ?? 'the job is paused', { retryable: true });
   }
   if (row.state === 'preparing' && unprepared && job.active.preparing === 0) {

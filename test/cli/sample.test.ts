@@ -61,3 +61,28 @@ test('--max-cost stops before a submit, and resume goes on with more', async () 
   expect(resumed.code, resumed.stderr).toBe(0);
   expect(ndjson(out)).toHaveLength(60);
 });
+
+test('collect gives what is there and sends nothing of a job that waits or was cancelled', async () => {
+  const { folder, source, job, out } = workplace(60);
+  const run = ['run', source, '--job', job, '--out', out, ...LOCAL, '--sample', '20'];
+  expect((await millrace(run)).code).toBe(1);
+  const rows = `${folder}/so-far.ndjson`;
+  const collect = ['collect', '--job', job, '--out', rows];
+  const statusOf = async () =>
+    JSON.parse((await millrace(['status', '--job', job, '--json'])).stdout);
+
+  const paused = await millrace(collect);
+  expect(paused.stderr).toContain('rows: paused');
+  expect(paused.code).toBe(1);
+  expect(ndjson(rows)).toHaveLength(20);
+  expect(await statusOf()).toMatchObject({ state: 'paused', pending: 40, attempts: 1 });
+
+  await millrace(['cancel', '--job', job]);
+  const cancelled = await millrace([...collect, '--wait']);
+  expect(cancelled.stderr).toContain('rows: cancelled');
+  expect(cancelled.code).toBe(2);
+  expect(await statusOf()).toMatchObject({ state: 'cancelled', pending: 40, attempts: 1 });
+
+  expect((await millrace(['resume', '--job', job])).code).toBe(0);
+  expect(await statusOf()).toMatchObject({ state: 'finished', ok: 60 });
+});

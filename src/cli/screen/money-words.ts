@@ -38,10 +38,10 @@ export function tokensInWords({ tokens }: Pick<JobStatus, 'tokens'>): string {
   const { estimated, actual, cached, output, reasoning, measured } = tokens;
   const off =
     measured.actual === 0 ? null : (100 * (measured.estimated - measured.actual)) / measured.actual;
-  const compared = off === null ? '' : ` (${off < 0 ? '' : '+'}${off.toFixed(1)} %)`;
+  const compared = off === null ? '' : ` (counted ${off < 0 ? '' : '+'}${off.toFixed(1)} %)`;
   return (
-    `in ${number(actual)}${cached > 0 ? ` (${number(cached)} cached)` : ''}, ` +
-    `estimated ${number(estimated)}${compared}, ` +
+    `in ${number(actual)}${compared}, estimated ${number(estimated)}` +
+    `${cached > 0 ? `, ${number(cached)} cached` : ''}, ` +
     `out ${number(output)}${reasoning > 0 ? ` (${number(reasoning)} reasoning)` : ''}`
   );
 }

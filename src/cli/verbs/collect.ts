@@ -11,7 +11,10 @@ type CollectFlags = SessionFlags & { wait?: boolean };
 export function collectCommand(finish: Finish): Command {
   const command = new Command('collect')
     .summary('fetch and join what has ended by now')
-    .description('Fetches the answers of the batches that have ended, and writes the final rows.')
+    .description(
+      'Fetches the answers of the batches that have ended, and writes the final rows. A job that ' +
+        'was paused or cancelled stays so.',
+    )
     .usage('--job DIR --out FILE [options]');
   addJobFlag(command).option('--wait', 'until all has ended');
   addServiceFlags(command);
@@ -46,7 +49,7 @@ async function collect(flags: CollectFlags): Promise<number> {
     const state = (await job.store.read((tx) => tx.job()))?.state;
     if (state !== 'finished') {
       const settings = settingsOf(wish, service.local);
-      await submitShards(job, service.targets, { ...settings, goal, signal }).done;
+      await submitShards(job, service.targets, { ...settings, goal, reopens: false, signal }).done;
     }
     return conclude(session, out);
   });
