@@ -32,7 +32,7 @@ export type Seal = (
 ) => Promise<PartitionProgress>;
 
 /**
- * Brings one partition to its end, from wherever it stands. Each seal is one transaction: the shard's
+ * Brings one partition to its end, from wherever it stands; one that is prepared is only compared. Each seal is one transaction: the shard's
  * row, how far the partition is, and the wish to submit it.
  */
 export async function preparePartition(
@@ -42,9 +42,12 @@ export async function preparePartition(
   options: PreparePartitionOptions,
 ): Promise<Partition> {
   const { signal } = options;
-  let row = await job.store.transaction((tx) =>
-    tx.updatePartition(partition.name, partition.version, { state: 'preparing' }),
-  );
+  const compared = partition.state === 'prepared';
+  let row = compared
+    ? partition
+    : await job.store.transaction((tx) =>
+        tx.updatePartition(partition.name, partition.version, { state: 'preparing' }),
+      );
   const { request } = (await job.store.read(jobRow)).spec;
   const index = Number(partition.name.slice(1));
   await waitForDisk(job, 0, signal);

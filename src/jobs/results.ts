@@ -10,6 +10,7 @@ import { mismatch } from '../join/structured-output.ts';
 import { jobRow } from './context.ts';
 import type { JobDirectory } from './directory.ts';
 import type { Job } from './job.ts';
+import { rejectedGone } from './rejected-rows.ts';
 import type { Submission } from './submission.ts';
 
 export interface JoinResultsOptions<O> {
@@ -86,11 +87,4 @@ export async function resultFiles(tx: Reader, directory: JobDirectory): Promise<
     });
   }
   return files;
-}
-
-function rejectedGone({ rejected }: JobDirectory): MillraceError {
-  return new MillraceError(
-    'rejected_gone',
-    `${rejected} is gone, which held the rejected rows: put it back, or prepare the job anew`,
-  );
 }

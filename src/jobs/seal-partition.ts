@@ -63,6 +63,7 @@ export async function sealPartition(
     progress: partition.progress,
     head,
     verify: fromStart,
+    complete: partition.state === 'prepared',
     compared,
     onSeal: (shard, progress) => onSeal(shard, progress, writer.head),
   });

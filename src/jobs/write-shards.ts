@@ -1,14 +1,13 @@
-import { createReadStream, existsSync } from 'node:fs';
 import type { JobSpec, Partition, ShardLimits } from '../core/job.ts';
 import { RejectedRecord } from '../core/record.ts';
 import { type CountedItem, CountedRequest } from '../core/request.ts';
 import { type LimitOptions, resolveLimits } from '../shards/limits.ts';
 import { emptyProgress } from '../shards/progress.ts';
-import { AtomicFile } from '../streams/files.ts';
 import { abortable } from '../streams/stage.ts';
 import { jobRow, log } from './context.ts';
 import type { Job } from './job.ts';
 import { preparePartition } from './partition.ts';
+import { gatherRejected } from './rejected-rows.ts';
 import { type CountedBlocks, sealPartition } from './seal-partition.ts';
 import { settleSpec } from './spec.ts';
 
@@ -172,8 +171,7 @@ export async function endPreparation(job: Job): Promise<Plan> {
     state: (await jobRow(tx)).state,
   }));
   // Also when a pause or a cancel came in between: the job goes on from here later.
-  const gathered = state !== 'preparing' && existsSync(job.directory.rejected);
-  if (!gathered) await gatherRejected(job, partitions);
+  await gatherRejected(job.directory, partitions, state === 'preparing');
   return job.store.transaction(async (tx) => {
     const row = await jobRow(tx);
     const totals = await tx.totals();
@@ -194,21 +192,4 @@ export async function endPreparation(job: Job): Promise<Plan> {
     await tx.putTask('finish', 'job', job.clock.now());
     return plan;
   });
-}
-
-async function gatherRejected(job: Job, partitions: readonly Partition[]): Promise<void> {
-  const file = await AtomicFile.create(job.directory.rejected);
-  try {
-    for (const { name, progress } of partitions) {
-      if (progress.rejectedBytes === 0) continue;
-      const part = createReadStream(job.directory.rejectedPart(name), {
-        end: progress.rejectedBytes - 1,
-      });
-      for await (const block of part) await file.write(block);
-    }
-    await file.commit();
-  } catch (error) {
-    await file.discard();
-    throw error;
-  }
 }

@@ -48,6 +48,8 @@ export interface SealingOptions {
    * items begin at `progress.resumeAt`.
    */
   verify?: boolean | undefined;
+  /** Nothing may come behind what is verified. Default false. */
+  complete?: boolean | undefined;
   /**
    * Whether `verify` may ever be asked for; false saves the hash of the records, where a restart
    * always begins at `progress.resumeAt`. Default true.
@@ -108,6 +110,9 @@ export class SealingWriter {
    * when that is not known. Await the promise, if there is one, before the next call.
    */
   add(item: SealItem, nextByte: number | null): void | Promise<void> {
+    if (this.#options.complete === true && this.#expected === null) {
+      throw this.#changed('it has more records now');
+    }
     if (!this.#begun) return this.#begin().then(() => this.add(item, nextByte));
     if (item instanceof SplicedRequest) return this.#addSpliced(item, nextByte);
     if (item instanceof RejectedRecord) {
@@ -199,8 +204,8 @@ export class SealingWriter {
   }
 
   #rejectedFile(): RejectedFile {
-    const { directory, partition } = this.#options;
-    const written = this.#expected === null && directory !== null;
+    const { directory, partition, complete } = this.#options;
+    const written = this.#expected === null && directory !== null && complete !== true;
     const path = written ? rejectedPath(directory, partition) : null;
     return new RejectedFile(path, this.#progress.rejectedBytes);
   }
@@ -313,7 +318,7 @@ export class SealingWriter {
   #changed(how: string): MillraceError {
     return new MillraceError(
       'source_changed',
-      `${this.#expected?.records ?? 0} records of ${this.#options.partition} were sealed before, ` +
+      `${this.#options.progress.records} records of ${this.#options.partition} were sealed before, ` +
         `but the source that was supplied again differs: ${how}. ` +
         'Supply the same source and request, or prepare in a new job directory',
     );

@@ -150,8 +150,8 @@ export interface Findings {
   readonly mostHeld: number;
 }
 
-/** Rows, what `retry` would reopen, and the rejected rows that a source is compared with again. */
-const MAY_STAY = /^results\/|^shards\/.*\.(failed\.|rejected\.partial$)/;
+/** Rows, and what `retry` would reopen. */
+const MAY_STAY = /^results\/|^shards\/.*\.failed\./;
 
 /** Records and answers stay while an index says that rows are to be read from them. */
 function isRowsOfIndex(name: string, files: readonly string[]): boolean {

@@ -14,6 +14,7 @@ import { MAX_CUSTOM_ID_LENGTH } from '../custom-id.ts';
 import { JSON_WORD } from '../validate-body.ts';
 import type { Pieces } from './pieces.ts';
 import { PlacedPieces } from './placed-pieces.ts';
+import { RepeatedText } from './repeated-text.ts';
 import { SplicedRequest } from './spliced-request.ts';
 import type { SpliceTemplate } from './template.ts';
 
@@ -32,6 +33,7 @@ interface CountedText {
   readonly field: number;
   /** To put it together; null when there is no room for it. */
   readonly placed: PlacedPieces | null;
+  readonly repeated: RepeatedText;
 }
 
 /**
@@ -85,13 +87,23 @@ export class Splicer {
   }
 
   /** Tokens of a text, or -1 when the plain way has to look at it. */
-  #count({ field, placed }: CountedText, { spans, at }: RawRecord): number {
+  #count({ field, placed, repeated }: CountedText, raw: RawRecord): number {
+    if (field === -1) return this.#countPlaced(placed, raw);
+    const { bytes, spans, at } = raw;
+    const [start, end] = [spans[at + field * 3]!, spans[at + field * 3 + 1]!];
+    if (start === end && this.#template.wantsText) return -1;
+    const known = repeated.tokensOf(bytes, start, end);
+    if (known !== -1) return known;
+    const tokens =
+      spans[at + field * 3 + 2] === TEXT
+        ? this.#counter.countUtf8(bytes, start, end)
+        : this.#countPlaced(placed, raw);
+    if (tokens !== -1) repeated.counted(bytes, start, end, tokens);
+    return tokens;
+  }
+
+  #countPlaced(placed: PlacedPieces | null, { at }: RawRecord): number {
     const { bytes, kernel } = this.#memory;
-    if (field !== -1 && spans[at + field * 3 + 2] === TEXT) {
-      const [start, end] = [spans[at + field * 3]!, spans[at + field * 3 + 1]!];
-      if (start === end && this.#template.wantsText) return -1;
-      return this.#counter.countUtf8(bytes, start, end);
-    }
     const room = this.#text;
     if (placed === null || room === null) return -1;
     // As the counter sees it.
@@ -111,7 +123,7 @@ export class Splicer {
   #place(text: Pieces): CountedText {
     const lone = text.fields.length === 1 && text.literalBytes === 0;
     const placed = PlacedPieces.place(this.#memory, text);
-    return { field: lone ? text.fields[0]! : -1, placed };
+    return { field: lone ? text.fields[0]! : -1, placed, repeated: new RepeatedText() };
   }
 
   /** The id, or an empty text for one that the plain way has to look at. */
