@@ -28,6 +28,8 @@ const chat = (content: unknown, more: Body = {}): Body => ({
   ...more,
 });
 
+const PART = { type: 'image_url', image_url: { url: 'https://x.test/a.png', detail: 'low' } };
+
 /** As Python's json.dumps writes it: blanks behind commas and colons, ASCII only. */
 function asPython(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(asPython).join(', ')}]`;
@@ -58,7 +60,7 @@ async function sameObjects(lines: readonly Line[], request?: BatchDefinition) {
       found.push(await sameLines(lines.map(written), { end, ...(request && { request }) }));
     }
   }
-  expect(new Set(found.map(({ spliced }) => spliced)).size).toBe(1);
+  expect(found.map(({ spliced }) => spliced)).toEqual(found.map(() => found[0]!.spliced));
   return found[0]!;
 }
 
@@ -109,6 +111,55 @@ it('takes every kind of request', async () => {
   expect(prompts).toMatchObject({ spliced: all - 1, rejected: 1 });
 });
 
+it('takes numbers and named images that are others in each line', async () => {
+  const numbers = [1, 0, -7, 0.5, 1e21, 1e-7, 123456789.12345];
+  const seeds = numbers.map((seed, i) => line(`id-${i}`, chat('x', { seed, top_p: seed })));
+  expect((await sameObjects(seeds)).spliced).toBe(6);
+  const odd = ['1.50', '1e3', '-0', '007', '1e400', 'true', 'null', '"7"', '[1e400]', '-'];
+  const written = odd.flatMap((seed, i) =>
+    [0, 1].map((n) =>
+      JSON.stringify(line(`id-${i}-${n}`, chat('x', { seed: 5 }))).replace(':5', `:${seed}`),
+    ),
+  );
+  expect((await sameLines(written, { maxRequests: 100 })).spliced).toBeGreaterThan(5);
+  // What is too large for a number is no null, wherever it stands.
+  const contents = ['"a"', '"b"', '1e400', 'null', '[1e400]'];
+  const part = '{"type":"image_url","image_url":{"url":"https://x.test/a","detail":1e400}}';
+  const large = [...contents, `[${part}]`].map((content, i) =>
+    JSON.stringify(line(`id-${i}`, chat('x'))).replace('"x"', content),
+  );
+  expect(await sameLines(large)).toMatchObject({ spliced: 1, rejected: 4 });
+  const urls = [
+    'https://x.test/1.png',
+    'http://x.test/2',
+    'https://é.test',
+    'HTTPS://x.test',
+    'a.png',
+    '',
+    'data:,a',
+  ];
+  const images = urls.flatMap((url, i) =>
+    [0, 1].map((n) =>
+      line(
+        `id-${i}-${n}`,
+        chat([
+          { type: 'text', text: `${n}` },
+          { ...PART, image_url: { url, detail: 'low' } },
+        ]),
+      ),
+    ),
+  );
+  expect(await sameObjects(images)).toMatchObject({ spliced: 5, rejected: 4 });
+  const input = urls.map((image_url, i) => {
+    const content = [
+      { type: 'input_image', image_url },
+      { type: 'input_text', text: 'x' },
+    ];
+    return line(`id-${i}`, { model: 'm', input: [{ role: 'user', content }] }, '/responses');
+  });
+  expect(await sameObjects(input)).toMatchObject({ spliced: 2, rejected: 2 });
+});
+
 const schema = (strict: boolean, more: Body = {}) => ({
   type: 'json_schema',
   json_schema: {
@@ -142,8 +193,6 @@ it('looks for the word JSON where the service does', async () => {
   const always = texts.map((_, i) => line(`id-${i}`, { model: 'm', ...named }));
   expect((await sameObjects(always)).spliced).toBe(6);
 });
-
-const PART = { type: 'image_url', image_url: { url: 'https://x.test/a.png', detail: 'low' } };
 
 /** Lines that no fast way may take for granted, among others that it takes. */
 const ODD: Line[] = [

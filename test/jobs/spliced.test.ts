@@ -76,6 +76,7 @@ const LINES = [
   '{"title":"order","id":"j","text":"next","n":12345678901234567890}',
   '{"title":"order","id":"k","text":"next","n":007}',
   '{"title":"order","id":"k","text":"next","n":-Infinity}',
+  '{"title":"order","id":"k","text":1e400,"n":[-1e400]}',
   '{"title":"order","id":"k","text":"next","n":1}}',
   '{"title":"order","id":"k","id":"l","text":"twice","n":1}',
   '{"title":"order","id":"m","text":"tab\there","n":1}',

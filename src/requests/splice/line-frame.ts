@@ -8,9 +8,9 @@ import { isObject } from '../json.ts';
 import { validateRequestBody } from '../validate-body.ts';
 import { cut, cutBody, mark } from './pieces.ts';
 import type { RequestSplice, SpliceTemplate } from './template.ts';
-import { textPlaces, wantsText, withValueAt } from './text-places.ts';
+import { textPlaces, urlPlaces, wantsText, withValueAt } from './text-places.ts';
 
-/** Request lines that are alike but for their ids, texts and labels. */
+/** Request lines that are alike but for their ids, texts, labels and numbers. */
 export class LineFrame implements RawFrame {
   /** In a line; the first one is the id's. */
   readonly places: readonly Place[];
@@ -40,14 +40,20 @@ function frameOf(line: object, builder: RequestBuilder): LineFrame | null {
   if (!(built instanceof PreparedRequest)) return null;
   const { endpoint, body } = built;
   const texts = textPlaces(endpoint, body);
-  const places = [...texts, ...labelPlaces(body)];
+  const urls = urlPlaces(endpoint, body);
+  const labels = labelPlaces(body);
+  const places = [...texts, ...urls, ...labels, ...numberPlaces(body)];
   if (texts.length === 0 || places.length >= MOST_PLACES) return null;
   // The id is field 0.
-  const sample = places.reduce((made, place, i) => withValueAt(made, place, mark(i + 1)), body);
-  const written = cutBody(sample);
+  const marked = (some: readonly Place[]) =>
+    some.reduce((made, place, i) => withValueAt(made, place, mark(i + 1)), body);
+  const sample = marked(texts);
+  const all = places.map((_, i) => i + 1);
+  const numbers = new Set(all.slice(texts.length + urls.length + labels.length));
+  const written = cutBody(marked(places), numbers);
   // Each is written once: nothing in the line was taken for a mark.
   const fields = [...(written?.fields ?? [])].sort((a, b) => a - b);
-  if (written === null || fields.join() !== places.map((_, i) => i + 1).join()) return null;
+  if (written === null || fields.join() !== all.join()) return null;
   const sampleTexts = texts.map((_, i) => mark(i + 1));
   const wantsWord = validateRequestBody(endpoint, sample) !== null;
   // Of a sound body there is nothing else that another text could make unsound.
@@ -58,6 +64,8 @@ function frameOf(line: object, builder: RequestBuilder): LineFrame | null {
     fields: places.length + 1,
     id: 0,
     scalars: false,
+    numbers,
+    urls: all.slice(texts.length, texts.length + urls.length),
     body: written,
     texts: sampleTexts.map(cut),
     wantsText: wantsText(endpoint),
@@ -73,6 +81,12 @@ function labelPlaces({ metadata, user }: RequestBody): Place[] {
   const labels: Place[] = typeof user === 'string' ? [['user']] : [];
   if (!isObject(metadata)) return labels;
   return [...labels, ...Object.keys(metadata).map((key) => ['metadata', key])];
+}
+
+/** Numbers at the top of a body: all of them are parameters, which no check looks at. */
+function numberPlaces(body: RequestBody): Place[] {
+  const keys = Object.keys(body).filter((key) => typeof body[key] === 'number');
+  return keys.map((key) => [key]);
 }
 
 function isJsonObject({ response_format: format }: RequestBody): boolean {

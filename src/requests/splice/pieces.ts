@@ -27,9 +27,18 @@ export function cut(text: string): Pieces {
   return pieces(literals, parts.filter((_, i) => i % 2 === 1).map(Number));
 }
 
-/** A body as JSON, cut at its marks, behind `{"model":MODEL`; null when it does not begin so. */
-export function cutBody(body: { readonly model: string }): Pieces | null {
+/**
+ * A body as JSON, cut at its marks, behind `{"model":MODEL`; null when it does not begin so. The marks of
+ * numbers lose their quotes.
+ */
+export function cutBody(
+  body: { readonly model: string },
+  numbers: ReadonlySet<number> = new Set(),
+): Pieces | null {
   const json = JSON.stringify(body);
   const head = `{"model":${JSON.stringify(body.model)}`;
-  return json.startsWith(head) ? cut(json.slice(head.length)) : null;
+  if (!json.startsWith(head)) return null;
+  let rest = json.slice(head.length);
+  for (const number of numbers) rest = rest.replace(`"${mark(number)}"`, mark(number));
+  return cut(rest);
 }

@@ -17,10 +17,13 @@ import { PlacedPieces } from './placed-pieces.ts';
 import { RepeatedText } from './repeated-text.ts';
 import { SplicedRequest } from './spliced-request.ts';
 import type { SpliceTemplate } from './template.ts';
+import { NAMED_IMAGE } from './text-places.ts';
 
 /** Longer texts are left to the plain way. */
 const MOST_TEXT_BYTES = 512 * 1024; // 512 KiB
 const WORD_BYTES = 4;
+/** The last digit: true and false begin behind it. */
+const NINE = 0x39;
 
 /** What a splicer asks of a counter. */
 export type SpliceCounter = Pick<ModelTokenCounter, 'countRequest' | 'countText' | 'countUtf8'> & {
@@ -68,6 +71,10 @@ export class Splicer {
     const { spans, at } = raw;
     for (let i = 0; i < template.fields; i++) {
       const kind = spans[at + i * 3 + 2]!;
+      if (template.numbers.has(i)) {
+        if (kind !== SCALAR || raw.bytes[spans[at + i * 3]!]! > NINE) return null;
+        continue;
+      }
       if (kind === TEXT || kind === ESCAPED) continue;
       if (kind === ABSENT || kind === NESTED || !template.scalars || i === template.id) return null;
       // Null is written as nothing.
@@ -76,6 +83,7 @@ export class Splicer {
     }
     const customId = template.id === -1 ? null : this.#idOf(raw);
     if (customId === '') return null;
+    if (template.urls.some((field) => !isUrl(raw, field))) return null;
     if (template.wantsWord && !this.#hasWord(raw)) return null;
     let tokens = this.#fixedTokens;
     for (const text of this.#texts) {
@@ -139,4 +147,12 @@ export class Splicer {
     for (const { placed } of this.#texts) placed?.free();
     this.#memory.give(this.#text);
   }
+}
+
+function isUrl({ bytes, spans, at }: RawRecord, field: number): boolean {
+  const place = at + field * 3;
+  return (
+    (spans[place + 2] === TEXT || spans[place + 2] === ESCAPED) &&
+    NAMED_IMAGE.test(bytes.toString('latin1', spans[place]!, spans[place + 1]!))
+  );
 }

@@ -33,6 +33,10 @@ export interface SpliceTemplate {
   readonly id: number;
   /** Whether numbers, true, false and null may stand for a text: not where they keep their type. */
   readonly scalars: boolean;
+  /** The fields that are numbers, and are written as such. */
+  readonly numbers: ReadonlySet<number>;
+  /** The fields that are URLs of images. */
+  readonly urls: readonly number[];
   /** The body's JSON behind `{"model":MODEL`. */
   readonly body: Pieces;
   /** The texts with fields in them: what a counter has to look at for each record. */
@@ -78,6 +82,8 @@ export function compileSplice(definition: RequestTemplate): RequestSplice | null
     fields: fields.length,
     id: idField === null ? -1 : fields.indexOf(idField),
     scalars: definition.kind === 'prompt',
+    numbers: new Set(),
+    urls: [],
     body: written,
     texts: sampleTexts.map(cut),
     wantsText: wantsText(endpoint),

@@ -17,12 +17,21 @@ export function textPlaces(endpoint: Endpoint, body: RequestBody): Place[] {
       return [
         ...textAt(['instructions'], body.instructions),
         ...textAt(['input'], body.input),
-        ...contentsAt('input', body.input),
+        ...contentsAt('input', body.input, textOfPart),
       ];
     case '/chat/completions':
-      return contentsAt('messages', body.messages);
+      return contentsAt('messages', body.messages, textOfPart);
   }
 }
+
+/** The places of the images that are only named: any other such URL is checked and counted alike. */
+export function urlPlaces(endpoint: Endpoint, body: RequestBody): Place[] {
+  if (endpoint === '/responses') return contentsAt('input', body.input, urlOfPart);
+  return endpoint === '/chat/completions' ? contentsAt('messages', body.messages, urlOfPart) : [];
+}
+
+/** How such a URL begins. */
+export const NAMED_IMAGE = /^https?:\/\//;
 
 /** Whether the endpoint refuses empty texts. */
 export function wantsText(endpoint: Endpoint): boolean {
@@ -57,18 +66,29 @@ function textsAt(place: Place, value: unknown): Place[] {
   return value.flatMap((text, i) => textAt([...place, i], text));
 }
 
-function contentsAt(key: string, messages: unknown): Place[] {
+/** A place in the parts of messages, or their content itself where that is a text. */
+function contentsAt(key: string, messages: unknown, ofPart: OfPart): Place[] {
   if (!Array.isArray(messages)) return [];
   return messages.flatMap((message: unknown, i) => {
     if (!isObject(message)) return [];
     const { content, type } = message;
     if (type !== undefined && type !== 'message') return [];
-    if (!Array.isArray(content)) return textAt([key, i, 'content'], content);
+    if (!Array.isArray(content))
+      return ofPart === textOfPart ? textAt([key, i, 'content'], content) : [];
     return content.flatMap((part: unknown, n) => {
-      if (!isObject(part) || !TEXT_PARTS.has(part.type)) return [];
-      return textAt([key, i, 'content', n, 'text'], part.text);
+      return isObject(part) ? ofPart([key, i, 'content', n], part) : [];
     });
   });
 }
 
-const TEXT_PARTS: ReadonlySet<unknown> = new Set(['text', 'input_text']);
+type OfPart = (place: Place, part: Record<string, unknown>) => Place[];
+
+const textOfPart: OfPart = (place, { type, text }) =>
+  type === 'text' || type === 'input_text' ? textAt([...place, 'text'], text) : [];
+
+const urlOfPart: OfPart = (place, { type, image_url: image }) => {
+  const named = (url: unknown) => typeof url === 'string' && NAMED_IMAGE.test(url);
+  if (type === 'input_image' && named(image)) return [[...place, 'image_url']];
+  if (type !== 'image_url' || !isObject(image) || !named(image.url)) return [];
+  return [[...place, 'image_url', 'url']];
+};

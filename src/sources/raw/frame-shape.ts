@@ -15,7 +15,7 @@ type PlaceTree = number | Map<string | number, PlaceTree>;
 
 /**
  * The shape of a record around the places of its frame, that JSON.parse made of `data[start, end)`.
- * Null when a place is not a string, or when something on the way to one is not written once and in
+ * Null when a place is no string or number, or when something on the way to one is not written once and in
  * the order that JSON.parse keeps.
  */
 export function frameShapeOf(
@@ -74,12 +74,12 @@ class FrameWalk {
   }
 
   #place(value: unknown, number: number): boolean {
-    if (typeof value !== 'string' || this.#data[this.#at] !== QUOTE) return false;
+    if (typeof value !== 'string' && typeof value !== 'number') return false;
     this.#gaps.push(Buffer.from(this.#data.subarray(this.#gap, this.#at)));
     this.#keys.push(Buffer.from(this.#key));
     this.#fields.push(number);
     this.#key = '';
-    if (!this.#moveTo(skipString(this.#data, this.#at + 1, this.#end))) return false;
+    if (!this.#moveTo(skipValue(this.#data, this.#at, this.#end))) return false;
     this.#gap = this.#at;
     return true;
   }

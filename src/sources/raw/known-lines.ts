@@ -11,8 +11,14 @@ const AS_IT_IS = 0;
 
 /** Shapes that are known at a time. */
 export const MOST_SHAPES = 4;
-/** After so many lines that were not taken, new shapes are learned only now and then. */
-const MOST_MISSES = 100;
+/** To learn a shape costs as much as so many lines that are taken save. */
+const LEARNING_COST = 8;
+const MOST_CREDIT = 64;
+/** Without credit, one of so many lines is learned from. */
+const REST = 100;
+/** After so many lines that were not taken, only some are looked at until one is. */
+const MOST_MISSES = 64;
+const LOOK_EVERY = 8;
 
 /** A part of the tables, and what is in it. */
 interface Slot {
@@ -34,6 +40,7 @@ export class KnownLines {
   readonly #slots: Slot[];
   /** Lines since the last one that was taken. */
   #misses = 0;
+  #credit = MOST_CREDIT;
 
   constructor(wish: RawWish, desk: Desk) {
     const { start } = desk.tables;
@@ -52,7 +59,9 @@ export class KnownLines {
 
   /** The shape of a record that the parser read: the next ones are expected to have it too. */
   learn(data: Buffer, start: number, end: number, record: object): void {
-    if (++this.#misses > MOST_MISSES && this.#misses % MOST_MISSES !== 0) return;
+    const rests = this.#credit < LEARNING_COST;
+    if (++this.#misses % REST !== 0 && rests) return;
+    this.#credit = Math.max(0, this.#credit - LEARNING_COST);
     const shape = this.#shapeOf(data, start, end, record);
     if (shape === null) return;
     const last = this.#slots.at(-1)!;
@@ -62,6 +71,7 @@ export class KnownLines {
 
   /** The line as a record, or null for one that the parser has to read. */
   take(data: Buffer, start: number, end: number): RawRecord | null {
+    if (this.#misses > MOST_MISSES && this.#misses % LOOK_EVERY !== 0) return null;
     const desk = this.#desk;
     const base = this.#slots[0]!.shape === null ? null : desk.addressOf(data);
     if (base === null) return null;
@@ -76,6 +86,7 @@ export class KnownLines {
       const took = shape.take(at, stop, spans, out, out + MOST_RECORD_BYTES);
       if (took === NOT_TAKEN) continue;
       this.#misses = 0;
+      if (this.#credit < MOST_CREDIT) this.#credit++;
       this.#bringForward(slot);
       return took === AS_IT_IS
         ? desk.record(at, stop, spans, shape.frame)

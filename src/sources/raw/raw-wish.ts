@@ -1,7 +1,7 @@
 /** The way to a value from its record down: keys of objects, numbers of elements. */
 export type Place = readonly (string | number)[];
 
-/** A record whose strings at these places may be any, when all the rest of it stays as it is. */
+/** A record whose strings and numbers at these places may be others, while the rest of it stays. */
 export interface RawFrame {
   readonly places: readonly Place[];
 }
@@ -10,8 +10,8 @@ export interface RawFrame {
 export const MOST_PLACES = 64;
 
 /**
- * What is asked of records that stay bytes: the places of fields by their names, or of the strings of
- * records that are alike but for these. `frameOf` is told some of the records that were parsed, and
+ * What is asked of records that stay bytes: the places of fields by their names, or of the strings and
+ * numbers that records have which are alike but for these. `frameOf` is told some of the records that were parsed, and
  * gives null for one that is not to be taken as bytes.
  */
 export type RawWish =

@@ -102,11 +102,20 @@ export class ShapeTable {
   }
 }
 
-/** The value as JSON.stringify writes it; null when it is not JSON. */
+/**
+ * The value as JSON.stringify writes it; null when it is not JSON, or has a number so large that it is
+ * written as null and would be taken for that.
+ */
 function rewritten(data: Buffer, start: number, end: number): Buffer | null {
+  const text = data.toString('utf8', start, end);
   try {
-    return Buffer.from(JSON.stringify(JSON.parse(data.toString('utf8', start, end))));
+    const written = JSON.stringify(JSON.parse(text));
+    return nullsIn(written) > nullsIn(text) ? null : Buffer.from(written);
   } catch {
     return null;
   }
+}
+
+function nullsIn(json: string): number {
+  return json.split('null').length;
 }
