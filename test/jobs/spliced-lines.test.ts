@@ -54,7 +54,7 @@ async function sameLines(
 
 /** Lines in every spelling; how many of one spelling were taken as bytes. */
 async function sameObjects(lines: readonly Line[], request?: BatchDefinition) {
-  const found = [];
+  const found: Awaited<ReturnType<typeof sameLines>>[] = [];
   for (const written of WRITERS) {
     for (const end of ['\n', '\r\n']) {
       found.push(await sameLines(lines.map(written), { end, ...(request && { request }) }));
