@@ -83,8 +83,8 @@ export class FilePart {
 
   /**
    * Has the byte at `offset`, and bytes behind it: more than before, if it had it already. What lies
-   * before may be gone; of a file on the disk, `lead` bytes of it are there, or less. False when the
-   * file has no more.
+   * before may be gone; of a place on the disk that is far, `lead` bytes before it are read too. False
+   * when the file has no more.
    */
   reach(offset: number, lead = 0): boolean | Promise<boolean> {
     return this.#slowReads < MOST_SLOW_READS
@@ -123,8 +123,8 @@ export class FilePart {
       this.#blockBytes = FIRST_BYTES;
     }
     do {
-      const keep = Math.max(this.from, offset - lead, this.to - RESERVE_BYTES);
-      if (!(await this.#readOn(Math.min(keep, offset, this.to)))) return false;
+      const keep = Math.max(this.from, this.to - RESERVE_BYTES);
+      if (!(await this.#readOn(Math.min(keep, offset)))) return false;
     } while (offset >= this.to);
     return true;
   }
