@@ -33,5 +33,15 @@ export async function preflight(
     if (columns !== null) checkFields(builder.fields, columns, label);
   }
   const schema = 'schema' in definition ? definition.schema : undefined;
-  return { source: paths, doubts: schema === undefined ? [] : schemaDoubts(schema) };
+  const doubts = schema === undefined ? [] : schemaDoubts(schema);
+  return { source: paths, doubts: [...sameForAll(definition, builder.fields), ...doubts] };
+}
+
+/** A template without a field makes one request of all records, each of which is paid for. */
+function sameForAll(definition: RequestDefinition, fields: readonly string[]): string[] {
+  if (definition.kind !== 'prompt' && definition.kind !== 'body') return [];
+  if (fields.some((field) => field !== definition.idField)) return [];
+  return [
+    'the request names no field, so it is the same for every record: {{text}} is the column text',
+  ];
 }

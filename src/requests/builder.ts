@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { errorCode, UsageError } from '../core/errors.ts';
 import { RejectedRecord, type SourceItem, type SourceRecord } from '../core/record.ts';
 import { type Endpoint, PreparedRequest, type RequestItem } from '../core/request.ts';
@@ -148,7 +150,7 @@ export function reject(
   return new RejectedRecord(item.record, item.position, { code, message }, customId);
 }
 
-/** A user's function threw: its class and code are told, its words may hold the record's text. */
+/** A user's function threw: its class, code and line are told, its words may hold the record's text. */
 export function rejectThrown(
   item: SourceRecord<unknown>,
   what: string,
@@ -158,8 +160,23 @@ export function rejectThrown(
   const code = errorCode(error);
   const why = code === undefined ? name : `${name}, ${code}`;
   const where = describePosition(item.position);
-  return reject(item, 'request_failed', `${where}: ${what} threw (${why})`);
+  return reject(item, 'request_failed', `${where}: ${what} threw (${why}${lineOf(error)})`);
 }
+
+/** Where in the user's file it was thrown, as ` at label.ts:12`; nothing when that is not known. */
+function lineOf(error: unknown): string {
+  if (!(error instanceof Error) || error.stack === undefined) return '';
+  const begin = error.stack.indexOf(error.message);
+  if (begin < 0) return '';
+  const frames = error.stack.slice(begin + error.message.length);
+  const [, path, line] =
+    /^ +at [^\n]*?((?:file:\/\/)?\/[^\s()]+):(\d+):\d+\)?$/m.exec(frames) ?? [];
+  if (path === undefined || pathToFileURL(path.replace('file://', '')).href.startsWith(OWN))
+    return '';
+  return ` at ${basename(path)}:${line}`;
+}
+
+const OWN = new URL('..', import.meta.url).href;
 
 function batchBuilder(definition: BatchDefinition): RequestBuilder {
   const endpoint = definition.endpoint === undefined ? null : requireEndpoint(definition.endpoint);

@@ -6,7 +6,7 @@ import { SourceRecord } from '../../src/core/record.ts';
 import { parseCsv } from '../../src/sources/csv.ts';
 import { all, from } from '../requests/helpers.ts';
 import { png } from '../requests/images.ts';
-import { millrace, ndjson } from './command.ts';
+import { millrace, ndjson, workplace } from './command.ts';
 
 /** A folder with these files, and `path` inside it. */
 function folderWith(files: Readonly<Record<string, string | Buffer>>) {
@@ -208,6 +208,14 @@ test('embeddings: vectors as arrays, with their dimensions', async () => {
   );
   expect(embedded).toContain('USD for the input');
   expect(embedded).not.toContain('output');
+});
+
+test('a request that is the same for every record is doubted', async () => {
+  const { source } = workplace(2);
+  const estimate = (prompt: string) =>
+    millrace(['estimate', source, '--model', 'gpt-4o', '--id-field', 'id', '--prompt', prompt]);
+  expect((await estimate('Label: {text}')).stderr).toContain('names no field');
+  expect((await estimate('Label: {{text}}')).stderr).toBe('');
 });
 
 test('estimate tells why records would be rejected, and where the first of each lies', async () => {

@@ -207,7 +207,7 @@ test('a function that throws or makes nonsense is a rejected record, and the nex
     1: () => {
       throw new TypeError(SECRET);
     },
-    2: () => Promise.reject(new RangeError(SECRET)),
+    2: () => Promise.reject(new RangeError(`two lines,\n    at /${SECRET}:1:1`)),
     3: () => SECRET,
     4: () => ({ messages: SECRET }),
     5: () => ({ messages: [{ role: 'user', content: 'x' }], model: 'other' }),
@@ -221,7 +221,9 @@ test('a function that throws or makes nonsense is a rejected record, and the nex
   expect(errors.map((error) => error.code)).toEqual([
     ...['request_failed', 'request_failed', 'request_failed', 'invalid_request'],
   ]);
-  expect(errors[0]?.message).toBe('<records>, row 1: the request function threw (TypeError)');
+  expect(errors[0]?.message).toMatch(
+    /^<records>, row 1: the request function threw \(TypeError at builder\.test\.ts:\d+\)$/,
+  );
   expect(JSON.stringify(errors)).not.toContain(SECRET);
   expect(Object.entries(prepared(items[4]!).body)[0]).toEqual(['model', MODEL]);
 });
