@@ -133,6 +133,7 @@ describe('millrace files', () => {
     ]);
     const removed = await millrace(['files', 'delete', alike, alike], { env });
     expect(removed.code).toBe(0);
+    expect(removed.stderr).toMatch(/^Deleted (\S+)\.\nThere is no file \1 at http/);
     expect(await listed('files', 'list')).toHaveLength(2);
   });
 });

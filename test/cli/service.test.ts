@@ -98,6 +98,12 @@ describe('a service in the environment', () => {
     for (const path of kept) expect(readFileSync(path, 'latin1'), path).not.toContain(KEY);
   });
 
+  test('purge without the service says how to remove what is here alone', async () => {
+    const { code, stderr } = await millrace(['purge', '--job', job, '--yes']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no service was named.*--local-only/);
+  });
+
   test('purge removes the files at the service too', async () => {
     const { code, stderr } = await call('purge', '--job', job, '--yes');
     expect(code).toBe(0);

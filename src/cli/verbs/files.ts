@@ -80,11 +80,27 @@ async function listFiles(flags: RemoteFlags): Promise<number> {
 }
 
 async function deleteFiles(ids: readonly string[], flags: RemoteFlags): Promise<number> {
-  const { withRemote } = await import('../remote.ts');
+  const [{ withRemote }, { isGone }] = await Promise.all([
+    import('../remote.ts'),
+    import('../../jobs/missing.ts'),
+  ]);
+  const deleteAt = async (id: string, { service }: Remote['resources'][number]) => {
+    try {
+      // That it is not there is what was asked for, but may be a slip in the id.
+      await service.getFile(id);
+    } catch (error) {
+      if (isGone(error)) return false;
+      throw error;
+    }
+    await service.deleteFile(id);
+    return true;
+  };
   return withRemote(flags, async ({ resources }) => {
     for (const id of ids) {
-      for (const { service } of resources) await service.deleteFile(id);
-      process.stderr.write(`Deleted ${id}.\n`);
+      let deleted = false;
+      for (const resource of resources) deleted = (await deleteAt(id, resource)) || deleted;
+      const where = resources.map(({ service }) => service.resource).join(', ');
+      process.stderr.write(deleted ? `Deleted ${id}.\n` : `There is no file ${id} at ${where}.\n`);
     }
     return 0;
   });

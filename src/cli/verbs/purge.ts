@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { UsageError } from '../../core/errors.ts';
 import { agreed } from '../ask.ts';
 import { addGeneralFlags, addJobFlag, type Finish } from '../options/general.ts';
 import { addServiceFlags, checkServiceFlags, type ServiceFlags } from '../options/service.ts';
@@ -49,7 +50,7 @@ async function purge(flags: PurgeFlags): Promise<number> {
     // The local service's files lie in the directory; a job that was never sent has none.
     const needsService =
       !flags.localOnly && known.some(({ resource }) => resource !== LOCAL_RESOURCE);
-    const open = needsService ? await service.remoteService(wish) : null;
+    const open = needsService ? await service.remoteService(wish).catch(orLocalOnly) : null;
     try {
       if (open !== null) service.checkResource(known, open);
       const what = `${job.directory.path}${needsService ? ' and its files at the service' : ''}`;
@@ -64,4 +65,11 @@ async function purge(flags: PurgeFlags): Promise<number> {
   } finally {
     await job.close();
   }
+}
+
+function orLocalOnly(error: unknown): never {
+  if (!(error instanceof UsageError)) throw error;
+  throw new UsageError(
+    `${error.message}; --local-only removes what is here, and leaves what is there`,
+  );
 }
