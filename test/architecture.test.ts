@@ -106,3 +106,13 @@ describe('core', () => {
     expect([...new Set(used)]).toEqual(["from 'node:timers/promises'"]);
   });
 });
+
+test('SQL for SQLite has no numbered parameters: Node 22 takes them for named ones', () => {
+  const folder = join(SRC, 'state', 'sqlite');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.ts'),
+  );
+  expect(files.length).toBeGreaterThan(3);
+  const numbered = files.filter((name) => /\?\d/.test(readFileSync(join(folder, name), 'utf8')));
+  expect(numbered).toEqual([]);
+});
