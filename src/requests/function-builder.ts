@@ -44,6 +44,11 @@ function plainBuilderOf<T>(options: RequestOptions<T>): RequestBuilder {
       );
     }
     const { messages } = options;
+    if (typeof messages !== 'function') {
+      throw new UsageError(
+        'messages must be a function of a record, (r) => [{ role, content }]; a template of them goes into body: { messages }',
+      );
+    }
     return functionBuilder(
       { ...common, make: messages, wrap: (made) => ({ messages: made }) },
       options,

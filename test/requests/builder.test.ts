@@ -233,6 +233,7 @@ test('options that contradict each other are refused, both named', () => {
   const wrong = (more: object, words: RegExp) =>
     expect(() => buildRequests({ model: MODEL, ...more } as never)).toThrow(words);
   wrong({}, /messages, prompt, body; none/);
+  wrong({ messages: [{ role: 'user', content: '{{text}}' }] }, /must be a function of a record/);
   wrong({ prompt: 'x', body: {} }, /prompt and body/);
   wrong({ prompt: 'x', customId: () => 'a', idField: 'b' }, /customId and idField/);
   wrong({ messages, endpoint: '/responses' }, /give a body/);
