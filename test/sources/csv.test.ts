@@ -270,3 +270,15 @@ describe('hostile CSV', () => {
     }
   });
 });
+
+it('takes the doubled quotes of long fields back, in little more memory than they have', () => {
+  const texts = ['"', '""', 'é"', '"x', `"\n😀"`].map((text) => text.repeat(300_000));
+  const rows = texts.map((text) => `"${text.replace(/"/g, '""')}","a ""b"""tail\n`);
+  const before = process.memoryUsage().heapUsed;
+  const parser = new CsvParser<{ a: string; b: string }>();
+  const found = [...parser.push(Buffer.from(`a,b\n${rows.join('')}`)), ...parser.flush()];
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(60e6);
+  const records = found.map((item) => item.record as { a: string; b: string });
+  expect(records.map(({ a }, i) => a === texts[i])).toEqual(texts.map(() => true));
+  expect(records.map(({ b }) => b)).toEqual(texts.map(() => 'a "b"tail'));
+});
