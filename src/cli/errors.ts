@@ -18,7 +18,9 @@ export function report(error: unknown, verbose: boolean): Report {
     return { text: `millrace: ${error.message}${stack}`, code: EXIT_FAILED };
   }
   if (error instanceof MillraceError) {
-    return { text: `millrace: ${error.message} (${error.code})${stack}`, code: EXIT_FAILED };
+    // Behind the first line, so that a command below it can be copied as it stands.
+    const text = error.message.replace(/\n|$/, (end) => ` (${error.code})${end}`);
+    return { text: `millrace: ${text}${stack}`, code: EXIT_FAILED };
   }
   const hint = verbose ? stack : '\n  --verbose shows where it came from';
   return { text: `millrace: ${errorMessage(error)}${hint}`, code: EXIT_FAILED };

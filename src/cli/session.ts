@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { errorCode } from '../core/errors.ts';
+import { errorCode, MillraceError } from '../core/errors.ts';
 import type { JobState } from '../core/job.ts';
 import type { Reader } from '../core/store.ts';
 import type { Job } from '../jobs/job.ts';
@@ -99,7 +99,7 @@ export async function withSession(
     return await interruptible((signal) => work({ ...open, signal }));
   } catch (error) {
     if (error instanceof Interrupted) throw new Interrupted(await goOn(job, wish));
-    throw error;
+    throw errorCode(error) === 'paused' ? paused(error as Error, job, wish) : error;
   } finally {
     await progress?.stop();
     await (service ?? remote)?.close();
@@ -167,8 +167,18 @@ async function goOn(job: Job, wish: ServiceWish): Promise<string> {
   if (state === 'preparing' && sources.includes(null)) {
     return `${STOPPED}. Go on with the same command and the same input; what was sealed is skipped`;
   }
-  const next = `${programName()} resume --job ${jobWord(job)}${serviceWords(wish)}`;
-  return `${STOPPED}. Go on with\n  ${next}`;
+  return `${STOPPED}. Go on with\n  ${resumeCommand(job, wish)}`;
+}
+
+/** The reason of a pause says what to do; behind it stands the command that goes on then. */
+function paused({ message, cause }: Error, job: Job, wish: ServiceWish): MillraceError {
+  const more = message.startsWith('--max-cost') ? ' --max-cost MORE' : '';
+  const text = `${message}\n  ${resumeCommand(job, wish)}${more}`;
+  return new MillraceError('paused', text, { retryable: true, cause });
+}
+
+function resumeCommand(job: Job, wish: ServiceWish): string {
+  return `${programName()} resume --job ${jobWord(job)}${serviceWords(wish)}`;
 }
 
 const STOPPED = 'stopped at a safe point, nothing is lost';

@@ -54,6 +54,7 @@ test('--max-cost stops before a submit, and resume goes on with more', async () 
   expect(stopped.stderr).toMatch(
     /--max-cost 0\.009 would be passed: .* the most that the requests/,
   );
+  expect(stopped.stderr).toMatch(/ \(paused\)\n {2}.* resume --job \S+ --max-cost MORE\n$/);
   const status = JSON.parse((await millrace(['status', '--job', job, '--json'])).stdout);
   expect(status).toMatchObject({ state: 'paused', cost: { currency: 'USD' } });
   expect(status.cost.actual).toBe(0);
