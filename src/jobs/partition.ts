@@ -32,8 +32,8 @@ export type Seal = (
 ) => Promise<PartitionProgress>;
 
 /**
- * Brings one partition to its end, from wherever it stands; one that is prepared is only compared. Each seal is one transaction: the shard's
- * row, how far the partition is, and the wish to submit it.
+ * Brings one partition to its end, from wherever it stands; one that is prepared is only compared. Each
+ * seal is one transaction: the shard's row, how far the partition is, and the wish to submit it.
  */
 export async function preparePartition(
   job: Job,

@@ -113,7 +113,9 @@ async function run(job: Job, targets: readonly Target[], options: SubmitOptions)
   }
 }
 
-/** Registers the targets and wakes what may go on, if it `reopens` a job that was paused or cancelled too. */
+/**
+ * Registers the targets and wakes what may go on: with `reopens` also a job that was paused or cancelled.
+ */
 export async function begin(tx: Transaction, context: Context, reopens = true): Promise<void> {
   const now = context.clock.now();
   const job = await jobRow(tx);

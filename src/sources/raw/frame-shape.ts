@@ -15,8 +15,8 @@ type PlaceTree = number | Map<string | number, PlaceTree>;
 
 /**
  * The shape of a record around the places of its frame, that JSON.parse made of `data[start, end)`.
- * Null when a place is no string or number, or when something on the way to one is not written once and in
- * the order that JSON.parse keeps.
+ * Null when a place is no string or number, or when something on the way to one is not written once
+ * and in the order that JSON.parse keeps.
  */
 export function frameShapeOf(
   data: Buffer,

@@ -11,8 +11,8 @@ export const MOST_PLACES = 64;
 
 /**
  * What is asked of records that stay bytes: the places of fields by their names, or of the strings and
- * numbers that records have which are alike but for these. `frameOf` is told some of the records that were parsed, and
- * gives null for one that is not to be taken as bytes.
+ * numbers that records have which are alike but for these. `frameOf` is told some of the records that
+ * were parsed, and gives null for one that is not to be taken as bytes.
  */
 export type RawWish =
   | { readonly fields: readonly string[] }
