@@ -6,6 +6,7 @@ import { type JobStatus, readStatus } from '../jobs/status.ts';
 import { exitCodeOf } from './exit.ts';
 import { failuresInWords, rejectionsInWords } from './failures.ts';
 import { programName } from './program-name.ts';
+import type { NextCommand } from './screen/next.ts';
 import { styleOf } from './screen/style.ts';
 import { type Ending, near, summary } from './screen/summary.ts';
 import { duration, shellWord } from './screen/words.ts';
@@ -96,8 +97,6 @@ function isOver({ state }: JobStatus): boolean {
 function tookSince({ begun }: Session): string {
   return duration(performance.now() - begun);
 }
-
-type NextCommand = readonly [command: string, what: string];
 
 /** The two commands that are most likely to be wanted now. */
 function nextCommands(session: Session, status: JobStatus, out: string | null): NextCommand[] {

@@ -5,7 +5,7 @@ import { MillraceError } from '../core/errors.ts';
 import type { JobRow, Store } from '../core/store.ts';
 import { resolveLimits } from '../shards/limits.ts';
 import { SqliteStore } from '../state/sqlite/store.ts';
-import { openPrivate, removeTemporaries } from '../streams/files.ts';
+import { makePrivateFile, removeTemporaries } from '../streams/files.ts';
 import { jobRow } from './context.ts';
 import { JobDirectory, jobNameOf } from './directory.ts';
 import { JobLock } from './lock.ts';
@@ -85,10 +85,7 @@ export async function openJob(path: string, options: OpenJobOptions = {}): Promi
   await directory.make();
   directory.refuseLinks();
   const clock = options.clock ?? systemClock;
-  // SQLite would make them readable by whom the umask lets.
-  for (const file of [directory.database, directory.lock]) {
-    await (await openPrivate(file, 'a')).close();
-  }
+  for (const file of [directory.database, directory.lock]) makePrivateFile(file);
   const lock = JobLock.acquire(directory.lock, clock.now());
   try {
     const store = SqliteStore.open(directory.database);

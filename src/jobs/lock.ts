@@ -17,7 +17,7 @@ export class JobLock {
 
   /** Throws `job_locked` while another process, or another Job of this one, holds it. */
   static acquire(path: string, now: number): JobLock {
-    const database = open(path);
+    const database = open(path, { timeout: LOOKS_END_MS });
     try {
       database.exec('BEGIN EXCLUSIVE');
       writeFileSync(
@@ -35,14 +35,35 @@ export class JobLock {
     }
   }
 
+  /**
+   * Whether anybody holds the lock now. It is only read, which takes it from nobody: `acquire` waits
+   * for whoever looks. Without a file nobody does.
+   */
+  static isHeld(path: string): boolean {
+    if (!existsSync(path)) return false;
+    const database = open(path, { timeout: 0, readOnly: true });
+    try {
+      database.exec('SELECT 1 FROM sqlite_master');
+      return false;
+    } catch (error) {
+      if (errorMessage(error).includes('locked')) return true;
+      throw storeError(error, path);
+    } finally {
+      database.close();
+    }
+  }
+
   release(): void {
     this.#database.close();
   }
 }
 
-function open(path: string): DatabaseSync {
+/** A look at the lock is over in less; only holding it lasts longer. */
+const LOOKS_END_MS = 100;
+
+function open(path: string, options: { timeout: number; readOnly?: boolean }): DatabaseSync {
   try {
-    return new DatabaseSync(path, { timeout: 0 });
+    return new DatabaseSync(path, options);
   } catch (error) {
     throw storeError(error, path);
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode, MillraceError } from '../core/errors.ts';
@@ -262,6 +262,20 @@ export async function openPrivate(
     if (errorCode(error) === 'ELOOP') throw linkError(path);
     if (flags === 'r' || flags === 'r+') throw error;
     throw writeError(error, path);
+  }
+}
+
+/**
+ * Makes an empty private file for a database if there is none, which would else be readable by whom
+ * the umask lets. One that is there is not even opened: to close it would give back the locks that a
+ * database of this process has on it, as POSIX locks belong to the process. It is synchronous so
+ * that none can be taken between.
+ */
+export function makePrivateFile(path: string): void {
+  try {
+    closeSync(openSync(path, OPEN_FLAGS.wx, FILE_MODE));
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw writeError(error, path);
   }
 }
 

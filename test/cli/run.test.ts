@@ -154,6 +154,32 @@ describe('the steps one by one', () => {
     expect(stdout).toContain(`${path}:1  invalid_request`);
     expect(stdout).toContain(`${path}:2  invalid_json_line`);
   });
+
+  test('validate takes several files and globs, each by itself', async () => {
+    const { folder } = workplace(0);
+    const line = JSON.stringify({
+      custom_id: 'a',
+      method: 'POST',
+      url: '/chat/completions',
+      body: { model: 'm', messages: [{ role: 'user', content: 'Hi' }] },
+    });
+    const good = join(folder, '1.jsonl');
+    const bad = join(folder, '2.jsonl');
+    writeFileSync(good, `${line}\n`);
+    expect(await millrace(['validate', good, good.replace('1', '[1]')])).toMatchObject({
+      code: 0,
+      stderr: `${good}: the service will take it\n`,
+    });
+    writeFileSync(bad, `${line}\n${line}\n{}\n`);
+    const both = await millrace(['validate', join(folder, '*.jsonl')]);
+    expect(both).toMatchObject({ code: 2, stderr: '5 findings in 1 of 2 files\n' });
+    expect(both.stdout).toContain(`${bad}:2  duplicate_custom_id`);
+    expect(both.stdout).not.toContain(good);
+    const json = await millrace(['validate', bad, good, '--json']);
+    expect(JSON.parse(json.stdout.split('\n')[0] ?? '')).toMatchObject({ file: bad, line: 2 });
+    const alone = await millrace(['validate', bad, '--json']);
+    expect(JSON.parse(alone.stdout.split('\n')[0] ?? '')).not.toHaveProperty('file');
+  });
 });
 
 describe('stop and go on', () => {
@@ -173,6 +199,11 @@ describe('stop and go on', () => {
     expect(stopped.code).toBe(code);
     if (signal === 'SIGINT') expect(stopped.stderr).toContain(`resume --job ${job}`);
     expect(existsSync(out)).toBe(false);
+    const { stdout } = await millrace(['status', '--job', job]);
+    expect(stdout).toContain('stopped while running; no process works on it now');
+    expect(stdout).toContain(`resume --job ${job}  # go on`);
+    const status = await millrace(['status', '--job', job, '--json']);
+    expect(JSON.parse(status.stdout)).toMatchObject({ state: 'running', active: false });
 
     const resumed = await millrace(['resume', '--job', job]);
     expect(resumed.stderr).toContain(`${ROWS}: ${ROWS} ok`);
@@ -205,6 +236,9 @@ describe('stop and go on', () => {
     const slow = [...SLOW, '--poll-interval', '3s'];
     const run = start(['run', source, '--job', job, '--out', out, ...LOCAL, ...slow, '--json']);
     await run.saw('"submitted"');
+    const { stdout } = await millrace(['status', '--job', job]);
+    expect(stdout).toMatch(/^rows: running {2}/);
+    expect(stdout).not.toContain('resume');
     const cancelled = await millrace(['cancel', '--job', job]);
     expect(cancelled.code).toBe(0);
     expect(cancelled.stderr).toContain('Asked the process');

@@ -1,8 +1,9 @@
-import type { Shard, ShardState } from '../../core/job.ts';
+import type { JobState, Shard, ShardState } from '../../core/job.ts';
 import type { JobStatus } from '../../jobs/status.ts';
 import { LOCAL_RESOURCE } from '../local.ts';
 import { bar, inWords, stretchesOf } from './bar.ts';
 import { costInWords, freeCost, sampleInWords, tokensInWords } from './money-words.ts';
+import { type NextCommand, nextLines } from './next.ts';
 import { type Style, styleOf } from './style.ts';
 import { near } from './summary.ts';
 import { targetInWords, targetLabel } from './target-words.ts';
@@ -10,6 +11,9 @@ import { number, plural, shorten } from './words.ts';
 
 /** States in which a shard's note says why it does not move. */
 export const NOTED_STATES: readonly ShardState[] = ['sealed', 'waiting', 'granted', 'uploading'];
+
+/** States in which a process is expected to be at work. */
+const UNDER_WAY: ReadonlySet<JobState> = new Set(['preparing', 'running', 'cancelling']);
 
 const BAR_CELLS = 24;
 const NOTES = 3;
@@ -21,6 +25,9 @@ export interface Seen {
   readonly shards: readonly Shard[];
   /** What keeps failing, in words, or null. */
   readonly trouble: string | null;
+  /** Whether a process works on the job now. */
+  readonly active: boolean;
+  readonly next: readonly NextCommand[];
 }
 
 /** Prints where a job stands on standard output. */
@@ -29,7 +36,7 @@ export function showStatus(seen: Seen, path: string): void {
 }
 
 export function statusTable(
-  { status, shards, trouble }: Seen,
+  { status, shards, trouble, active, next }: Seen,
   path: string,
   style: Style,
 ): string[] {
@@ -40,7 +47,7 @@ export function statusTable(
   const width = style.width - 12 - BAR_CELLS - 2;
   const notes = [...new Set(shards.flatMap(({ note }) => (note === null ? [] : [note])))];
   return [
-    `${style.colour('bold', status.job)}: ${status.state}  ${style.colour('dim', near(path))}`,
+    `${style.colour('bold', status.job)}: ${stateInWords(status, active)}  ${style.colour('dim', near(path))}`,
     ...(status.pause === null ? [] : [line('paused', status.pause)]),
     line(
       'records',
@@ -59,7 +66,15 @@ export function statusTable(
       : [line('signed in', `by ${[...new Set(credentials)].join(', ')}`)]),
     ...(trouble === null ? [] : [line('trouble', trouble)]),
     ...notes.slice(0, NOTES).map((note) => line('note', note)),
+    ...nextLines(next, style),
   ];
+}
+
+/** The state, which a job that was stopped keeps, and that nobody is at it then. */
+function stateInWords({ state, batches }: JobStatus, active: boolean): string {
+  if (active || !UNDER_WAY.has(state)) return state;
+  const what = state === 'running' && batches === 0 ? 'prepared' : `stopped while ${state}`;
+  return `${what}; no process works on it now`;
 }
 
 /** Whether answers are made up: a job that began with the local service stays there. */

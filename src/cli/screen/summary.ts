@@ -3,6 +3,7 @@ import type { ResultRow } from '../../core/result.ts';
 import type { Totals } from '../../core/store.ts';
 import type { JobStatus } from '../../jobs/status.ts';
 import { freeCost, paidInWords, tokensInWords } from './money-words.ts';
+import { type NextCommand, nextLines } from './next.ts';
 import type { Style } from './style.ts';
 import { number, plural, shorten } from './words.ts';
 
@@ -19,8 +20,7 @@ export interface Ending {
   readonly rejected: { readonly path: string; readonly reasons: string | null } | null;
   readonly sample: ResultRow | null;
   readonly free: boolean;
-  /** The commands to try next, each with what it does. */
-  readonly next: readonly (readonly [command: string, what: string])[];
+  readonly next: readonly NextCommand[];
 }
 
 /** The last words of a run. */
@@ -60,14 +60,7 @@ export function summary(ending: Ending, style: Style): string[] {
   }
   if (status.pause !== null) lines.push(line('paused', status.pause));
   if (sample !== null) lines.push('', ...sampleLines(sample, style));
-  if (ending.next.length > 0) {
-    lines.push('', 'next');
-    // A command is never cut: it is there to be copied.
-    for (const [command, what] of ending.next) {
-      lines.push(`  ${style.colour('cyan', command)}  ${style.colour('dim', `# ${what}`)}`);
-    }
-  }
-  return lines;
+  return [...lines, ...nextLines(ending.next, style)];
 }
 
 function recordsInWords({ records, ok, failed, rejected, pending }: JobStatus): string {

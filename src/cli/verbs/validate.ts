@@ -1,5 +1,7 @@
 import { Command } from 'commander';
 import { errorCode, UsageError } from '../../core/errors.ts';
+import type { FileError, FileLimits } from '../../requests/validate-file.ts';
+import { EXIT_OK, EXIT_ROWS } from '../exit.ts';
 import { addGeneralFlags, type Finish } from '../options/general.ts';
 
 /** More than anybody reads; the count at the end is of all. */
@@ -11,17 +13,19 @@ const UNREADABLE: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'you have no right to read it'],
 ]);
 
-/** `millrace validate`: the service's own checks on a request file. */
+/** `millrace validate`: the service's own checks on request files. */
 export function validateCommand(finish: Finish): Command {
   const command = new Command('validate')
-    .summary('check a request file as the service does')
-    .description("Checks a request file line by line and prints the service's own codes.")
-    .usage('FILE.jsonl [--service URL] [--json]')
-    .argument('<file>', 'a request file, a JSON object a line')
+    .summary('check request files as the service does')
+    .description(
+      "Checks request files line by line, each by itself, and prints the service's own codes.",
+    )
+    .usage('FILE.jsonl... [--service URL] [--json]')
+    .argument('<file...>', 'request files or globs, a JSON object a line')
     .option('--service <url>', 'whose limits count: https://api.openai.com/v1 (Azure)');
   addGeneralFlags(command, '--json', 'a JSON object for each finding on standard output');
-  return command.action((file: string, flags: ValidateFlags) =>
-    finish(() => validate(file, flags)),
+  return command.action((files: string[], flags: ValidateFlags) =>
+    finish(() => validate(files, flags)),
   );
 }
 
@@ -30,37 +34,62 @@ interface ValidateFlags {
   service?: string;
 }
 
-async function validate(file: string, { json = false, service }: ValidateFlags): Promise<number> {
-  const [{ validateRequestFile }, { resolveLimits }, { plural }, { parseEndpoint }] =
+async function validate(
+  names: string[],
+  { json = false, service }: ValidateFlags,
+): Promise<number> {
+  const [{ expandGlobs }, { resolveLimits }, { number, plural }, { parseEndpoint }] =
     await Promise.all([
-      import('../../requests/validate-file.ts'),
+      import('../../sources/globs.ts'),
       import('../../shards/limits.ts'),
       import('../screen/words.ts'),
       import('../../service/endpoint.ts'),
     ]);
   const dialect = service === undefined ? undefined : parseEndpoint(service).dialect;
+  const limits = resolveLimits({}, dialect);
+  const files = await expandGlobs(names);
+  // A file that was named alone has findings without its name.
+  const named = files.length > 1 || files[0] !== names[0];
   let findings = 0;
-  try {
-    for await (const finding of validateRequestFile(file, resolveLimits({}, dialect))) {
+  let faulty = 0;
+  for (const file of files) {
+    const before = findings;
+    for await (const finding of findingsOf(file, limits)) {
       findings += 1;
-      const { line, code, message, param } = finding;
-      if (json) process.stdout.write(`${JSON.stringify(finding)}\n`);
-      else if (findings <= SHOWN) {
-        const where = line === null ? file : `${file}:${line}`;
-        process.stdout.write(
-          `${where}  ${code}  ${message}${param === null ? '' : ` (${param})`}\n`,
-        );
+      if (json) {
+        process.stdout.write(`${JSON.stringify(named ? { file, ...finding } : finding)}\n`);
+      } else if (findings <= SHOWN) {
+        process.stdout.write(`${inWords(file, finding)}\n`);
       }
     }
+    if (findings > before) faulty += 1;
+  }
+  const code = findings === 0 ? EXIT_OK : EXIT_ROWS;
+  if (json) return code;
+  if (findings > SHOWN) process.stderr.write(`${plural(findings - SHOWN, 'finding')} more\n`);
+  const [only] = files.length === 1 ? files : [];
+  const sum = plural(findings, 'finding');
+  process.stderr.write(
+    findings === 0
+      ? `${only ?? plural(files.length, 'file')}: the service will take ${only ? 'it' : 'them'}\n`
+      : `${only ? sum : `${sum} in ${number(faulty)} of ${plural(files.length, 'file')}`}\n`,
+  );
+  return code;
+}
+
+/** What the service would say of a file. Throws a UsageError when it cannot be read. */
+async function* findingsOf(file: string, limits: FileLimits): AsyncGenerator<FileError> {
+  const { validateRequestFile } = await import('../../requests/validate-file.ts');
+  try {
+    yield* validateRequestFile(file, limits);
   } catch (cause) {
     const why = UNREADABLE.get(errorCode(cause) ?? '');
     if (why === undefined) throw cause;
     throw new UsageError(`${file}: ${why}`, { cause });
   }
-  if (json) return findings === 0 ? 0 : 2;
-  if (findings > SHOWN) process.stderr.write(`${plural(findings - SHOWN, 'finding')} more\n`);
-  process.stderr.write(
-    findings === 0 ? `${file}: the service will take it\n` : `${plural(findings, 'finding')}\n`,
-  );
-  return findings === 0 ? 0 : 2;
+}
+
+function inWords(file: string, { line, code, message, param }: FileError): string {
+  const where = line === null ? file : `${file}:${line}`;
+  return `${where}  ${code}  ${message}${param === null ? '' : ` (${param})`}`;
 }
