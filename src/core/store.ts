@@ -45,6 +45,8 @@ export interface Reader {
   hold(shard: string, attempt: number): Maybe<Hold | undefined>;
   /** Holds whose tokens are not given back, or whose file is not known to be gone. */
   openHolds(): Maybe<Hold[]>;
+  /** Every hold that was ever taken. */
+  holds(): Maybe<Hold[]>;
   /** Sum of the tokens held on a target: open holds, and live batches that are not bound. */
   heldTokens(target: string): Maybe<number>;
   batch(id: string): Maybe<BatchRow | undefined>;

@@ -1,5 +1,5 @@
 import type { BatchObject } from '../core/batch.ts';
-import type { Shard } from '../core/job.ts';
+import type { Hold, Shard } from '../core/job.ts';
 import type { Context } from './context.ts';
 
 /** Clocks of two machines differ by less than this. */
@@ -30,10 +30,23 @@ export function isBatchOf(context: Context, shard: Shard, batch: BatchObject): b
   return Object.entries(wanted).every(([key, value]) => batch.metadata[key] === value);
 }
 
-/** The shard and attempt that a batch of this job names in its metadata, or null. */
-export function ownerOf(context: Context, batch: BatchObject): Owner | null {
-  const owner = ownerOfBatch(batch);
-  return owner?.job === jobKey(context.job) ? owner : null;
+/** Tells the shard and attempt that a batch of this job was made for, or null for any other batch. */
+export type Owners = (batch: BatchObject) => Owner | null;
+
+/**
+ * Owners by metadata, and by input file where a service does not repeat the metadata. `holds` are all
+ * of the job's, as they were when the list was asked for.
+ */
+export function ownersBy(context: Pick<Context, 'job'>, holds: readonly Hold[]): Owners {
+  const job = jobKey(context.job);
+  const inputs = new Map<string, Owner>();
+  for (const { shard, attempt, fileId } of holds) {
+    if (fileId !== null) inputs.set(fileId, { job, shard, attempt });
+  }
+  return (batch) => {
+    const owner = ownerOfBatch(batch) ?? inputs.get(batch.inputFileId ?? '') ?? null;
+    return owner?.job === job ? owner : null;
+  };
 }
 
 /** Begins every file name of a job at the service: what a sweep may delete. */

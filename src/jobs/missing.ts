@@ -7,7 +7,7 @@ import { type Context, log } from './context.ts';
  * What the service does not show although it said so before: a file that is not there yet, a batch
  * that a list and its own id no longer give, answers that cannot be fetched.
  */
-export type Missing = 'file_not_found' | 'batch_not_found' | 'answers_not_found';
+export type Missing = 'file_not_found' | 'file_pending' | 'batch_not_found' | 'answers_not_found';
 
 /**
  * How long each is waited for, in polls: services show things late, and an outage must not be taken
@@ -16,6 +16,7 @@ export type Missing = 'file_not_found' | 'batch_not_found' | 'answers_not_found'
  */
 const PATIENCE: Readonly<Record<Missing, { readonly polls: number; readonly looks: number }>> = {
   file_not_found: { polls: 2, looks: 12 }, // twelve looks a poll
+  file_pending: { polls: 30, looks: 30 },
   batch_not_found: { polls: 30, looks: 10 }, // half an hour at the default of 60 s
   answers_not_found: { polls: 10, looks: 5 },
 };
@@ -37,7 +38,8 @@ export async function missed(
   const looks = (noted?.looks ?? 0) + 1;
   // A time ahead was written before the clock was set back.
   const since = Math.min(noted?.since ?? now, now);
-  if (noted === null) await log(tx, context, what, shard.name, detail);
+  // Every file is pending for some seconds.
+  if (noted === null && what !== 'file_pending') await log(tx, context, what, shard.name, detail);
   if (isPatienceOver(context, since, what) && looks >= PATIENCE[what].looks) {
     return { over: true, shard };
   }

@@ -21,16 +21,24 @@ interface Place {
  */
 export class Pool {
   readonly #places: readonly Place[];
+  /** Targets that take none now, and will again. */
+  readonly #closed: readonly Pick<Place, 'target' | 'hard'>[];
   /** Input files that each resource has room for. */
   readonly #slots: Map<string, number>;
 
-  private constructor(places: readonly Place[], slots: Map<string, number>) {
+  private constructor(
+    places: readonly Place[],
+    closed: readonly Pick<Place, 'target' | 'hard'>[],
+    slots: Map<string, number>,
+  ) {
     this.#places = places;
+    this.#closed = closed;
     this.#slots = slots;
   }
 
   static async open(tx: Transaction, context: Context): Promise<Pool> {
     const places: Place[] = [];
+    const closed: Pick<Place, 'target' | 'hard'>[] = [];
     const slots = new Map<string, number>();
     const holds = await tx.openHolds();
     const rows = await tx.targets();
@@ -45,6 +53,7 @@ export class Pool {
       const opensAt = Math.max(row.retryAt, restOf(row, rows, context));
       if (waitUntil(context, opensAt) > 0) {
         await tx.putTask('grant', target.name, opensAt);
+        closed.push({ target, hard: hardLimit(row) });
         continue;
       }
       places.push({
@@ -56,7 +65,7 @@ export class Pool {
         full: false,
       });
     }
-    return new Pool(places, slots);
+    return new Pool(places, closed, slots);
   }
 
   /** Whether no target takes anything more now. */
@@ -75,7 +84,10 @@ export class Pool {
    */
   take(shard: Shard): { readonly target: Target; readonly tokens: number } | 'none' | 'never' {
     const able = this.#places.filter((place) => canEverTake(place, shard));
-    if (able.length === 0) return this.#places.length === 0 ? 'none' : 'never';
+    if (able.length === 0) {
+      if (this.#places.length === 0) return 'none';
+      return this.#closed.some((place) => canEverTake(place, shard)) ? 'none' : 'never';
+    }
     const limited = this.#places.every(({ hard }) => Number.isFinite(hard));
     let best: { place: Place; tokens: number; load: number } | null = null;
     for (const place of able) {
@@ -101,7 +113,7 @@ export class Pool {
 }
 
 /** Whether the quota and the files of the target's service are large enough for the shard alone. */
-function canEverTake({ target, hard }: Place, shard: Shard): boolean {
+function canEverTake({ target, hard }: Pick<Place, 'target' | 'hard'>, shard: Shard): boolean {
   const { maxRequestsPerFile, maxFileBytes } = target.service.dialect;
   return (
     heldTokensOf(shard, target) <= hard &&

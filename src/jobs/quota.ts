@@ -47,7 +47,8 @@ export async function readQueue(
   if (row === undefined) return;
   const held = await tx.heldTokens(target.name);
   await tx.updateTarget(target.name, row.version, {
-    ...(maximumEnqueuedTokens === null ? {} : { statedLimit: maximumEnqueuedTokens }),
+    // A deployment that admits nothing has just admitted a batch: zero is no statement.
+    ...(maximumEnqueuedTokens ? { statedLimit: maximumEnqueuedTokens } : {}),
     ...(enqueuedTokens === null
       ? {}
       : { othersTokens: Math.max(0, Math.round(enqueuedTokens - held * HEADER_FACTOR)) }),

@@ -199,6 +199,8 @@ async function atGoal(store: Store, context: Context, goal: Goal): Promise<boole
 async function startCancelling(tx: Transaction, context: Context): Promise<void> {
   const now = context.clock.now();
   const job = await jobRow(tx);
+  // It may have ended since the wish was read.
+  if (job.state === 'finished' || job.state === 'cancelled') return;
   await tx.updateJob(job.version, { state: 'cancelling' });
   for (const { service } of context.targets.values())
     await tx.putTask('sweep', service.resource, now);

@@ -36,8 +36,8 @@ export interface JoinOptions {
    */
   readonly lineErrors?: ReadonlyMap<number, RowError>;
   /**
-   * Whether rows without an answer are charged this attempt; default true. With false they are left
-   * over with the attempts that they had.
+   * Whether rows without an answer, or answered `batch_cancelled`, are charged this attempt; default
+   * true. With false they are left over with the attempts that they had.
    */
   readonly chargeAttempt?: boolean;
   /** Reads the outputs of ok answers, which then stand in the rows; null or absent leaves them be. */
@@ -170,7 +170,8 @@ class ShardJoin {
     // The index goes by the same rule over the same bytes, so this is a failure.
     if (outcome.ok) return this.#addOk(row, entry);
     const { error, status, retryable } = outcome;
-    return this.#decide(row, entry, error, status, retryable, true);
+    const charged = this.#options.chargeAttempt !== false || error.code !== 'batch_cancelled';
+    return this.#decide(row, entry, error, status, retryable, charged);
   }
 
   async commit(): Promise<JoinSummary> {

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { expect, it } from 'vitest';
+import type { Target } from '../../src/core/service.ts';
 import { advance } from '../../src/jobs/advance.ts';
 import type { Step } from '../../src/jobs/context.ts';
 import type { SimService } from './simulation/service.ts';
@@ -73,7 +74,11 @@ const CONTROLS: readonly { what: string; broken: Step; reports: RegExp }[] = [
     what: 'an error file that nobody reads',
     broken: (context, task, signal) => {
       if (task.kind !== 'collect') return advance(context, task, signal);
-      return advance({ ...context, store: withoutErrorFiles(context.store) }, task, signal);
+      const targets = new Map(
+        [...context.targets].map(([name, target]) => [name, withoutErrorIds(target)]),
+      );
+      const store = withoutErrorFiles(context.store);
+      return advance({ ...context, store, targets }, task, signal);
     },
     reports: /refused for good, and not told so/,
   },
@@ -101,6 +106,18 @@ for (const { what, broken, reports } of CONTROLS) {
     }
     expect(said.join('; ')).toMatch(reports);
   }, 60_000);
+}
+
+function withoutErrorIds(target: Target): Target {
+  const service = new Proxy(target.service, {
+    get(inner, name) {
+      const value = Reflect.get(inner, name) as unknown;
+      if (typeof value !== 'function') return value;
+      if (name !== 'getBatch') return value.bind(inner);
+      return async (id: string) => ({ ...(await inner.getBatch(id)), errorFileId: null });
+    },
+  });
+  return { ...target, service };
 }
 
 function withoutErrorFiles(store: Parameters<Step>[0]['store']): Parameters<Step>[0]['store'] {

@@ -11,7 +11,7 @@ import { type Context, jobRow, log, type Step, targetNamed } from '../context.ts
 import { shardCost } from '../cost.ts';
 import { type Fetched, fetchFile } from '../download.ts';
 import { isGivenUp, LOST } from '../given-up.ts';
-import { isGone, missed } from '../missing.ts';
+import { isGone, isMissing, missed } from '../missing.ts';
 import { outputReaderOf } from '../output-reader.ts';
 import { rememberedRequest } from '../request.ts';
 
@@ -35,20 +35,24 @@ export const collect: Step = async (context, task, signal) => {
   const begun = await context.store.transaction(async (tx) => {
     const shard = await tx.shard(task.id);
     const batch = shard?.batchId ? await tx.batch(shard.batchId) : undefined;
-    const { name, rounds, spec } = await jobRow(tx);
+    const { name, rounds, spec, state } = await jobRow(tx);
+    const cancelled = state === 'cancelling' && batch?.status === 'cancelled';
     const ordinals = shard && ordinalsOf(shard, name, spec.request);
     if (shard?.state === 'ended' && batch !== undefined) {
       const moved = await tx.moveShard(shard.name, shard.version, { state: 'collecting' });
-      return { shard: moved, batch, rounds, ordinals };
+      return { shard: moved, batch, rounds, ordinals, cancelled };
     }
     if (shard?.state === 'collecting' && batch !== undefined)
-      return { shard, batch, rounds, ordinals };
+      return { shard, batch, rounds, ordinals, cancelled };
     await tx.doneTask(task);
     return null;
   });
   if (begun === null) return;
-  const { batch, rounds } = begun;
+  const { rounds } = begun;
   const target = targetNamed(context, begun.shard.target);
+  const batch = isMissing(begun.shard, 'answers_not_found')
+    ? await withLateIds(context, target.service, begun.batch, signal)
+    : begun.batch;
   failpoint('collect.before');
   const { trouble, ...answers } = await fetchAnswers(
     context,
@@ -70,7 +74,7 @@ export const collect: Step = async (context, task, signal) => {
     maxAttempts: context.settings.maxAttempts * (rounds + 1),
     at: new Date(context.clock.now()).toISOString(),
     lineErrors: verdict.lineErrors,
-    chargeAttempt: verdict.chargeAttempt,
+    chargeAttempt: verdict.chargeAttempt && !begun.cancelled,
     readOutput: await outputReaderOf(context),
     retryMismatch: context.settings.retryMismatch,
     ordinals: begun.ordinals,
@@ -155,11 +159,13 @@ function verdictOf(batch: BatchRow): {
 } {
   const lineErrors = new Map<number, RowError>();
   let targetError: string | null = null;
+  let full = false;
   for (const { code, message, line } of batch.status === 'failed' ? batch.errors : []) {
-    if (TARGET_CODES.has(code)) targetError ??= `${code}: ${message}`;
+    if (code === 'token_limit_exceeded') full = true;
+    else if (TARGET_CODES.has(code)) targetError ??= `${code}: ${message}`;
     else if (line !== null) lineErrors.set(line, { code, message });
   }
-  const named = targetError !== null || lineErrors.size > 0;
+  const named = full || targetError !== null || lineErrors.size > 0;
   return { lineErrors, chargeAttempt: !named, targetError };
 }
 
@@ -197,6 +203,9 @@ async function fetchAnswers(
   const asCounted = completed !== null && failed !== null && completed + failed === lines;
   // Blobs are named whether or not they were written: the counts tell.
   const troubles = asCounted ? [] : gone;
+  if (filesOf(batch).length < 2 && lines < linesPromised(batch, shard)) {
+    troubles.push('answers_unnamed');
+  }
   for (const [which, id] of filesOf(batch)) {
     const file = files[which];
     if (file === null) continue;
@@ -209,6 +218,35 @@ async function fetchAnswers(
     error: files.error?.path ?? null,
     trouble: troubles.length === 0 ? null : troubles.join(' '),
   };
+}
+
+/** How many lines the files of a batch should have together, at the least. */
+function linesPromised({ status, completed, failed }: BatchRow, { requests }: Shard): number {
+  const all = status === 'completed' ? requests : 0;
+  return completed === null && failed === null ? all : (completed ?? 0) + (failed ?? 0);
+}
+
+/** The batch with the ids of files that it did not name when it was first seen to have ended. */
+async function withLateIds(
+  context: Context,
+  service: BatchService,
+  batch: BatchRow,
+  signal: AbortSignal,
+): Promise<BatchRow> {
+  if (filesOf(batch).length === 2) return batch;
+  try {
+    const { outputFileId, errorFileId } = await service.getBatch(batch.id, signal);
+    const named = {
+      ...batch,
+      outputFileId: batch.outputFileId ?? outputFileId,
+      errorFileId: batch.errorFileId ?? errorFileId,
+    };
+    await context.store.transaction((tx) => tx.putBatch(named));
+    return named;
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    return batch;
+  }
 }
 
 /** Whether the answers lie at a target that does not come back. */

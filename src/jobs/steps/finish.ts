@@ -1,14 +1,14 @@
-import { type BatchObject, TERMINAL_STATUSES } from '../../core/batch.ts';
+import type { BatchObject } from '../../core/batch.ts';
 import { errorCode, MillraceError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type { Partition, ShardState } from '../../core/job.ts';
 import type { BatchService } from '../../core/service.ts';
 import type { Reader, Totals, Transaction } from '../../core/store.ts';
-import { type Context, jobRow, log, type Step, targetNamed } from '../context.ts';
-import { isGivenUp, LOST } from '../given-up.ts';
-import { batchesSince, CLOCK_SKEW_MS, ownerOf } from '../listing.ts';
+import { type Context, jobRow, log, type Step } from '../context.ts';
+import { isGivenUp } from '../given-up.ts';
+import { batchesSince, CLOCK_SKEW_MS, type Owner, ownersBy } from '../listing.ts';
 import { deleteOrphans } from '../orphans.ts';
-import { stray } from './poll.ts';
+import { isBackAgain, stray } from './poll.ts';
 
 const AT_REST: ReadonlySet<string> = new Set<ShardState>([
   'sealed',
@@ -72,14 +72,18 @@ async function inspect(context: Context, signal: AbortSignal): Promise<void> {
     services.set(service.resource, service);
     names.set(service.resource, name);
   }
-  const { createdAt } = await context.store.read(jobRow);
+  const { createdAt, owners } = await context.store.read(async (tx) => ({
+    createdAt: (await jobRow(tx)).createdAt,
+    owners: ownersBy(context, await tx.holds()),
+  }));
   for (const [resource, service] of services) {
     const target = names.get(resource) ?? '';
     try {
       const list = service.listBatches(signal);
       for await (const batch of batchesSince(list, createdAt - CLOCK_SKEW_MS)) {
-        if (ownerOf(context, batch) === null) continue;
-        await context.store.transaction((tx) => recordStray(tx, context, batch, target));
+        const owner = owners(batch);
+        if (owner === null) continue;
+        await context.store.transaction((tx) => recordStray(tx, context, batch, owner, target));
       }
       await deleteOrphans(context, service, signal);
     } catch (error) {
@@ -105,24 +109,17 @@ async function leaveOut(context: Context, resource: string, error: unknown): Pro
   });
 }
 
-/**
- * A batch that nobody waits for: one that a lost answer left, or one of a target that was given up and
- * is there again. It is counted, and charged and cancelled while it lives.
- */
+/** A batch that nobody waits for: one that a lost answer left, or one that was given up. */
 async function recordStray(
   tx: Transaction,
   context: Context,
   batch: BatchObject,
+  owner: Owner,
   target: string,
 ): Promise<void> {
   const known = await tx.batch(batch.id);
-  if (known === undefined) return stray(tx, context, batch, target);
-  const givenUp = known.errors.some(({ code }) => code === LOST);
-  if (!givenUp || TERMINAL_STATUSES.has(batch.status)) return;
-  await tx.putBatch({ ...known, bound: false, status: batch.status, errors: [], endedAt: null });
-  const { resource } = targetNamed(context, known.target).service;
-  await tx.putTask('sweep', resource, context.clock.now());
-  await log(tx, context, 'duplicate_submission', known.shard, { batch: batch.id });
+  if (known !== undefined && !isBackAgain(known, batch)) return;
+  await stray(tx, context, batch, owner, target);
 }
 
 /** records = ok + failed + rejected, or something was lost or invented. */

@@ -6,13 +6,17 @@ import type { BatchService, Target } from '../../core/service.ts';
 import type { Transaction } from '../../core/store.ts';
 import { backOff, recoverLimit } from '../attempts.ts';
 import { type Context, jobRow, log, type Step, targetNamed, targetsOf } from '../context.ts';
-import { batchesSince, CLOCK_SKEW_MS, ownerOf } from '../listing.ts';
+import { LOST } from '../given-up.ts';
+import { batchesSince, CLOCK_SKEW_MS, type Owner, type Owners, ownersBy } from '../listing.ts';
 import { isGone, isMissing, isPatienceOver, missed } from '../missing.ts';
 
 /** After this many polls without a new batch, polls are half as frequent. */
 const YOUNG_POLLS = 30;
 
 const IN_SERVICE: readonly ShardState[] = ['submitted', 'running', 'finalizing'];
+
+/** What we say of a batch that nothing was heard of any more. */
+const GIVEN_UP: ReadonlySet<string> = new Set([LOST, 'batch_not_found']);
 
 /** One list call moves every shard of the resource; what it does not show is asked for by id. */
 export const poll: Step = async (context, task, signal) => {
@@ -25,17 +29,18 @@ export const poll: Step = async (context, task, signal) => {
     );
   }
   const names = new Set(targets.map(({ name }) => name));
-  const live = await context.store.read(async (tx) =>
-    (await tx.batches({ live: true })).filter(({ target }) => names.has(target)),
-  );
-  const { seen, unseen, others } = await look(context, first.service, live, signal);
+  const { live, owners } = await context.store.read(async (tx) => ({
+    live: (await tx.batches({ live: true })).filter(({ target }) => names.has(target)),
+    owners: ownersBy(context, await tx.holds()),
+  }));
+  const { seen, unseen, others } = await look(context, first.service, live, owners, signal);
   failpoint('poll.listed');
   await context.store.transaction(async (tx) => {
     // A wish that was put meanwhile is fulfilled too: every one is for a poll interval later, and is
     // put again below with what is live by now.
     const wish = (await tx.tasks()).find(({ kind, id }) => kind === 'poll' && id === task.id);
     await tx.doneTask(wish ?? task);
-    for (const batch of seen) await observe(tx, context, batch, first.name);
+    for (const { batch, owner } of seen) await observe(tx, context, batch, owner, first.name);
     await countOthers(tx, targets, others);
     for (const id of unseen) await overlook(tx, context, id);
     const left = (await tx.batches({ live: true })).filter(({ target }) => names.has(target));
@@ -61,28 +66,36 @@ function nextPoll(context: Context, live: readonly BatchRow[]): number {
   return now + (now - youngest > YOUNG_POLLS * interval ? 2 * interval : interval);
 }
 
+interface Seen {
+  readonly batch: BatchObject;
+  readonly owner: Owner | null;
+}
+
 /** Our batches as the service now shows them, the ones that are waited for and any other of ours. */
 async function look(
   context: Context,
   service: BatchService,
   live: readonly BatchRow[],
+  owners: Owners,
   signal: AbortSignal,
-): Promise<{ seen: BatchObject[]; unseen: string[]; others: number }> {
+): Promise<{ seen: Seen[]; unseen: string[]; others: number }> {
   const wanted = new Set(live.map(({ id }) => id));
-  const seen: BatchObject[] = [];
+  const seen: Seen[] = [];
   let others = 0;
   if (live.length === 0) return { seen, unseen: [], others };
   // A duplicate of a batch is at most a grace older than the one that is bound.
   const oldest = Math.min(...live.map(({ createdAt }) => createdAt));
   const since = oldest - context.settings.submitGraceMs - CLOCK_SKEW_MS;
   for await (const batch of batchesSince(service.listBatches(signal), since)) {
-    if (wanted.delete(batch.id) || ownerOf(context, batch) !== null) seen.push(batch);
+    const owner = owners(batch);
+    if (wanted.delete(batch.id) || owner !== null) seen.push({ batch, owner });
     else if (!TERMINAL_STATUSES.has(batch.status)) others += batch.counts.total ?? 0;
   }
   const unseen: string[] = [];
   for (const id of wanted) {
     try {
-      seen.push(await service.getBatch(id, signal));
+      const batch = await service.getBatch(id, signal);
+      seen.push({ batch, owner: owners(batch) });
     } catch (error) {
       if (!isGone(error)) throw error;
       unseen.push(id);
@@ -151,10 +164,14 @@ async function observe(
   tx: Transaction,
   context: Context,
   batch: BatchObject,
+  owner: Owner | null,
   fallbackTarget: string,
 ): Promise<void> {
   const known = await tx.batch(batch.id);
-  if (known === undefined) return stray(tx, context, batch, fallbackTarget);
+  if (known === undefined || isBackAgain(known, batch)) {
+    if (owner !== null) await stray(tx, context, batch, owner, fallbackTarget);
+    return;
+  }
   if (TERMINAL_STATUSES.has(known.status)) return;
   const row = { ...known, ...reading(context, batch) };
   await tx.putBatch(row);
@@ -206,7 +223,11 @@ async function ended(
     completed: batch.completed,
     failed: batch.failed,
   });
-  const refusal = batch.errors.find(({ code }) => code === 'token_limit_exceeded');
+  // One that has answered some of its rows was admitted: those are paid for, and are collected.
+  const refusal =
+    batch.status === 'failed' && !batch.completed
+      ? batch.errors.find(({ code }) => code === 'token_limit_exceeded')
+      : undefined;
   if (refusal !== undefined) return backOff(tx, context, shard, target, refusal.message);
   await tx.updateHold(shard.name, shard.attempt, { releasedAt: now });
   await tx.moveShard(shard.name, shard.version, { state: 'ended', note: null });
@@ -215,19 +236,25 @@ async function ended(
   for (const name of context.targets.keys()) await tx.putTask('grant', name, now);
 }
 
+/** Whether a batch that was given up as lost is there again, and alive: nobody waits for it any more. */
+export function isBackAgain(known: BatchRow, batch: BatchObject): boolean {
+  return (
+    !TERMINAL_STATUSES.has(batch.status) && known.errors.some(({ code }) => GIVEN_UP.has(code))
+  );
+}
+
 /**
- * A batch of ours that no attempt is bound to: the duplicate that a lost answer left. One that its
- * attempt is still looking for is left to `submit`; any other is counted, and charged and cancelled
- * while it lives.
+ * A batch of ours that no attempt is bound to: the duplicate that a lost answer left, or one that was
+ * given up and is there again. One that its attempt is still looking for is left to `submit`; any
+ * other is counted, and charged and cancelled while it lives.
  */
 export async function stray(
   tx: Transaction,
   context: Context,
   batch: BatchObject,
+  owner: Owner,
   fallbackTarget: string,
 ): Promise<void> {
-  const owner = ownerOf(context, batch);
-  if (owner === null) return;
   const shard = await tx.shard(owner.shard);
   if (shard?.state === 'submitting' && shard.attempt === owner.attempt) return;
   const hold = await tx.hold(owner.shard, owner.attempt);

@@ -69,7 +69,12 @@ async function fileIsReady(
   await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     const wait = context.clock.now() + context.settings.pollIntervalMs * ASK_AGAIN;
-    if (broken) await putBack(tx, context, shard, { code: `file_${file.status}`, readyAt: wait });
+    if (broken) {
+      await putBack(tx, context, shard, { code: `file_${file.status}`, readyAt: wait });
+      return;
+    }
+    const waited = await missed(tx, context, shard, 'file_pending', {});
+    if (waited.over) await putBack(tx, context, shard, { code: 'file_pending', readyAt: wait });
     else await tx.putTask('submit', shard.name, wait);
   });
   return false;
@@ -185,7 +190,37 @@ async function create(
     });
   } catch (error) {
     if (!(error instanceof ServiceError) || error.outcome === 'unknown') throw error;
-    await refused(context, task, moved, target, error);
+    // An older intent stands when this one came to nothing: its batch may be shown by now.
+    const before = shard.intentAt;
+    const fileGone = await isFileGone(moved, target, error, signal);
+    await refused(context, task, { shard: moved, target, error, before, fileGone });
+  }
+}
+
+interface Refused {
+  readonly shard: Shard;
+  readonly target: Target;
+  readonly error: ServiceError;
+  /** The intent before this one, or null. */
+  readonly before: number | null;
+  readonly fileGone: boolean;
+}
+
+/** Whether a create was refused because its input is no longer there: somebody has deleted it. */
+async function isFileGone(
+  shard: Shard,
+  target: Target,
+  error: ServiceError,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (error.status !== 400 && error.status !== 404) return false;
+  if (error.code === 'token_limit_exceeded') return false;
+  try {
+    await target.service.getFile(fileIdOf(shard), signal);
+    return false;
+  } catch (failure) {
+    if (!(failure instanceof ServiceError)) throw failure;
+    return isGone(failure);
   }
 }
 
@@ -193,9 +228,7 @@ async function create(
 async function refused(
   context: Context,
   task: SubmitTask,
-  shard: Shard,
-  target: Target,
-  error: ServiceError,
+  { shard, target, error, before, fileGone }: Refused,
 ): Promise<void> {
   const now = context.clock.now();
   const later =
@@ -203,18 +236,18 @@ async function refused(
   const pause = await context.store.transaction(async (tx) => {
     await tx.doneTask(task);
     if (error.outcome === 'unsent') {
-      await tx.moveShard(shard.name, shard.version, { intentAt: null });
+      await tx.moveShard(shard.name, shard.version, { intentAt: before });
       await tx.putTask('submit', shard.name, later);
     } else if (error.code === 'token_limit_exceeded') {
       await backOff(tx, context, shard, target, error.message);
     } else if (error.status === 401 || error.status === 403) {
-      await tx.moveShard(shard.name, shard.version, { intentAt: null });
+      await tx.moveShard(shard.name, shard.version, { intentAt: before });
       await tx.putTask('submit', shard.name, later);
       return true;
     } else {
       await putBack(tx, context, shard, { code: error.code, readyAt: later });
       const passing =
-        (error.status !== null && TRY_LATER.has(error.status)) || isPendingFile(error);
+        fileGone || (error.status !== null && TRY_LATER.has(error.status)) || isPendingFile(error);
       if (!passing) await drain(tx, context, target, `${error.code}: ${error.message}`);
     }
     return false;

@@ -87,6 +87,10 @@ export class QuotaTables {
     );
   }
 
+  holds(): Hold[] {
+    return this.#holds.select('ORDER BY taken_at, shard');
+  }
+
   heldTokens(target: string): number {
     const holds = this.#holds.statement(
       'SELECT sum(tokens) FROM holds WHERE target = ? AND released_at IS NULL',

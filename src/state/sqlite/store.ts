@@ -190,6 +190,9 @@ class Rows implements Transaction {
   openHolds(): Hold[] {
     return this.#quota.openHolds();
   }
+  holds(): Hold[] {
+    return this.#quota.holds();
+  }
   heldTokens(target: string): number {
     return this.#quota.heldTokens(target);
   }
