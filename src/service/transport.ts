@@ -4,7 +4,7 @@ import { Agent, EnvHttpProxyAgent, request } from 'undici';
 import type { Clock, Random } from '../core/clock.ts';
 import { MillraceError, ServiceError } from '../core/errors.ts';
 import type { RetryPolicy } from '../core/retry.ts';
-import { backoffMs, rateLimitWaitMs, retryAfterMs } from '../core/retry.ts';
+import { backoffMs, RETRY_AFTER_CAP_MS, rateLimitWaitMs, retryAfterMs } from '../core/retry.ts';
 import type { Answer, Outcome } from './answer.ts';
 import { readText } from './answer.ts';
 import type { StreamedBody } from './body.ts';
@@ -92,7 +92,8 @@ export class Transport {
       signal?.throwIfAborted();
       if (this.#closed) throw new MillraceError('closed', 'the service was closed');
       const early = this.#admittedAt - clock.now();
-      if (early > 0) await clock.sleep(early, signal);
+      // One that is further ahead was written before the clock was set back.
+      if (early > 0 && early <= RETRY_AFTER_CAP_MS) await clock.sleep(early, signal);
       const header = await this.#credentials(signal);
       // A place is held while a try is on the wire, not while a call waits for the next one.
       const outcome: Outcome<R> =

@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { describe, expect, it } from 'vitest';
 import type { BatchService, Upload } from '../../src/core/service.ts';
+import type { Store } from '../../src/core/store.ts';
 import { cancelJob } from '../../src/jobs/cancel.ts';
+import { jobRow } from '../../src/jobs/context.ts';
 import { openJob } from '../../src/jobs/job.ts';
+import { prepareJob } from '../../src/jobs/prepare.ts';
 import { purgeJob } from '../../src/jobs/purge.ts';
 import { joinResults } from '../../src/jobs/results.ts';
 import { runBatchJob } from '../../src/jobs/run.ts';
@@ -182,4 +185,30 @@ it('is cancelled by its path, while it runs', async () => {
     },
   });
   expect(status).toMatchObject({ state: 'cancelled' });
+});
+
+it('stays finished when the wish to cancel comes as it ends', async () => {
+  const dir = await temporaryDirectory();
+  const emulator = await service();
+  const job = await openJob(join(dir, 'late.job'));
+  const { store } = job;
+  await prepareJob(job, { source: reviews(5), request });
+  let wished = false;
+  // The wish is read, and the job ends before it is followed.
+  const read: Store['read'] = async (fn) => {
+    const result = await store.read(fn);
+    if (wished || fn !== (jobRow as unknown)) return result;
+    if ((await store.read((tx) => tx.countShards())).cleaned !== 1) return result;
+    wished = true;
+    await store.transaction(async (tx) => {
+      await tx.updateJob((await jobRow(tx)).version, { state: 'finished' });
+    });
+    return { ...result, state: 'running', cancelRequested: true };
+  };
+  const transaction: Store['transaction'] = (fn) => store.transaction(fn);
+  Object.assign(job, { store: { read, transaction, close: () => store.close() } });
+  await submitShards(job, targetAt(emulator), FAST).done;
+  expect(wished).toBe(true);
+  expect((await store.read(jobRow)).state).toBe('finished');
+  await job.close();
 });

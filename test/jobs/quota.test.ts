@@ -2,10 +2,15 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Target } from '../../src/core/service.ts';
 import type { Emulator, EmulatorOptions } from '../../src/emulator/index.ts';
+import { DEFAULT_SETTINGS } from '../../src/jobs/context.ts';
 import { openJob } from '../../src/jobs/job.ts';
+import { prepareJob } from '../../src/jobs/prepare.ts';
 import { hardLimit, limitNow } from '../../src/jobs/quota.ts';
 import { type RunOptions, runBatchJob } from '../../src/jobs/run.ts';
 import type { JobStatus } from '../../src/jobs/status.ts';
+import { grant } from '../../src/jobs/steps/grant.ts';
+import { begin } from '../../src/jobs/submission.ts';
+import { azureOpenAI } from '../../src/service/targets.ts';
 import { FAST, mostCharged, reviews, service, targetAt, temporaryDirectory } from './helpers.ts';
 import { lossy } from './lossy.ts';
 
@@ -131,4 +136,33 @@ it('sees the file quota coming, waits for places, and deletes no file of others'
   expect(uploads.filter(({ status: code }) => code >= 400).length).toBeLessThanOrEqual(2);
   const deleted = emulator.eventLog().filter(({ kind, to }) => kind === 'file' && to === 'deleted');
   expect(deleted).toHaveLength(uploads.filter(({ status: code }) => code < 300).length);
+});
+
+describe('a shard that only one of two targets could take', () => {
+  it.each([
+    ['waits for that one while it takes none', 5000, 0],
+    ['is cut in two when neither ever could', 100, 1],
+  ])('%s', async (_what, limit, splits) => {
+    const job = await openJob(join(await temporaryDirectory(), 'pool.job'));
+    await prepareJob(job, { source: reviews(40), request, baseModel: 'gpt-4o' });
+    const at = (name: string, enqueuedTokens: number) =>
+      azureOpenAI({ name, endpoint: 'https://x.openai.azure.com', apiKey: 'k', enqueuedTokens });
+    const targets = [at('small', 100), at('large', limit)];
+    const context = {
+      ...{ job, directory: job.directory, store: job.store, clock: job.clock, random: job.random },
+      targets: new Map(targets.map((target) => [target.name, target])),
+      settings: DEFAULT_SETTINGS,
+    };
+    await job.store.transaction(async (tx) => {
+      await begin(tx, context);
+      const row = (await tx.targets()).find(({ name }) => name === 'large');
+      await tx.updateTarget('large', row?.version ?? 0, { retryAt: job.clock.now() + 60_000 });
+    });
+    const tasks = await job.store.read((tx) => tx.tasks());
+    const task = tasks.find(({ kind, id }) => kind === 'grant' && id === 'small');
+    if (task !== undefined) await grant(context, task, new AbortController().signal);
+    const after = await job.store.read((tx) => tx.tasks());
+    await job.close();
+    expect(after.filter(({ kind }) => kind === 'split')).toHaveLength(splits);
+  });
 });

@@ -100,3 +100,23 @@ test('an answer that was the last one for now puts off the next call', async () 
   await service.close();
   expect(waits).toEqual([7000]);
 });
+
+test('a clock that is set back does not put off calls by as much', async () => {
+  const headers = { 'x-ratelimit-remaining-requests': '0', 'x-ratelimit-reset-requests': '7s' };
+  await using server = await faultServer(json(BATCH, 200, headers));
+  const waits: number[] = [];
+  let now = 1e12;
+  const clock = {
+    now: () => now,
+    sleep: async (ms: number) => {
+      waits.push(ms);
+      now += ms;
+    },
+  };
+  const { service } = azureOpenAI({ endpoint: server.origin, apiKey: 'k', clock });
+  await service.getBatch('b');
+  now -= 24 * 60 * 60 * 1000;
+  await service.getBatch('b');
+  await service.close();
+  expect(waits.reduce((sum, ms) => sum + ms, 0)).toBeLessThanOrEqual(10 * 60 * 1000);
+});

@@ -49,6 +49,20 @@ const hold = (more: Partial<Hold> = {}): Hold => ({
 /** What every store must do, whatever it keeps its rows in. */
 export function storeConformance(name: string, open: () => Promise<StoreUnderTest>): void {
   describe(`the store contract: ${name}`, () => {
+    it('gives closed holds with the open ones', async () => {
+      const { store } = await open();
+      await store.transaction(async (tx) => {
+        await tx.insertHold(hold({ attempt: 1, releasedAt: 2, fileId: 'f', fileGoneAt: 3 }));
+        await tx.insertHold(hold({ attempt: 2, takenAt: 4 }));
+      });
+      const { all, opened } = await store.read(async (tx) => ({
+        all: await tx.holds(),
+        opened: await tx.openHolds(),
+      }));
+      expect(all.map(({ attempt }) => attempt)).toEqual([1, 2]);
+      expect(opened.map(({ attempt }) => attempt)).toEqual([2]);
+    });
+
     it('gives every field of every row back as it was put, after a restart too', async () => {
       const { store, reopen } = await open();
       const partition = {
