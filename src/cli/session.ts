@@ -167,18 +167,19 @@ async function goOn(job: Job, wish: ServiceWish): Promise<string> {
   if (state === 'preparing' && sources.includes(null)) {
     return `${STOPPED}. Go on with the same command and the same input; what was sealed is skipped`;
   }
-  return `${STOPPED}. Go on with\n  ${resumeCommand(job, wish)}`;
+  const verb = state === 'cancelling' ? 'cancel' : 'resume';
+  return `${STOPPED}. Go on with\n  ${commandOn(verb, job, wish)}`;
 }
 
 /** The reason of a pause says what to do; behind it stands the command that goes on then. */
 function paused({ message, cause }: Error, job: Job, wish: ServiceWish): MillraceError {
   const more = message.startsWith('--max-cost') ? ' --max-cost MORE' : '';
-  const text = `${message}\n  ${resumeCommand(job, wish)}${more}`;
+  const text = `${message}\n  ${commandOn('resume', job, wish)}${more}`;
   return new MillraceError('paused', text, { retryable: true, cause });
 }
 
-function resumeCommand(job: Job, wish: ServiceWish): string {
-  return `${programName()} resume --job ${jobWord(job)}${serviceWords(wish)}`;
+function commandOn(verb: 'resume' | 'cancel', job: Job, wish: ServiceWish): string {
+  return `${programName()} ${verb} --job ${jobWord(job)}${serviceWords(wish)}`;
 }
 
 const STOPPED = 'stopped at a safe point, nothing is lost';

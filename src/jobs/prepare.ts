@@ -15,6 +15,11 @@ import { settleSpec } from './spec.ts';
 import { endPreparation, type Plan } from './write-shards.ts';
 
 export interface PrepareOptions<T> {
+  /**
+   * Paths, a stream, or any iterable of records. Files must be the same as before, by size
+   * and time. Records of an iterable are compared with what was sealed before and skipped; once all
+   * are sealed, it is not read any more: a job is for one set of records.
+   */
   source: JobSource<T>;
   sourceOptions?: SourceOptions | undefined;
   request: JobRequest<T>;

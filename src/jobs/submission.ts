@@ -1,4 +1,4 @@
-import { MillraceError } from '../core/errors.ts';
+import { MillraceError, UsageError } from '../core/errors.ts';
 import type { Shard } from '../core/job.ts';
 import type { Target } from '../core/service.ts';
 import type { Store, Transaction } from '../core/store.ts';
@@ -41,8 +41,9 @@ export class Submission implements AsyncIterable<Shard> {
 
   constructor(job: Job, targets: readonly Target[], options: SubmitOptions = {}) {
     this.#job = job;
+    const first = job.active.submitting === 0;
     job.active.submitting += 1;
-    this.done = run(job, targets, options).finally(() => {
+    this.done = (first ? run(job, targets, options) : refuse()).finally(() => {
       job.active.submitting -= 1;
       this.#over = true;
       job.notify();
@@ -74,7 +75,10 @@ export class Submission implements AsyncIterable<Shard> {
   }
 }
 
-/** Starts submitting to one target or several. */
+/**
+ * Starts submitting to one target or several. A job takes one submission at a time: a further one
+ * throws a UsageError when it is read or awaited.
+ */
 export function submitShards(
   job: Job,
   targets: Target | readonly Target[],
@@ -82,6 +86,14 @@ export function submitShards(
 ): Submission {
   const list = 'service' in targets ? [targets] : targets;
   return new Submission(job, list, options);
+}
+
+/** Two would run the same tasks, and each would find its own stale. */
+async function refuse(): Promise<never> {
+  throw new UsageError(
+    'this job is being submitted already: read that submission (it can be read more than once), ' +
+      'or await its `done` before the next one',
+  );
 }
 
 async function run(job: Job, targets: readonly Target[], options: SubmitOptions): Promise<void> {

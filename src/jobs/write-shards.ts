@@ -3,7 +3,7 @@ import { RejectedRecord } from '../core/record.ts';
 import { type CountedItem, CountedRequest } from '../core/request.ts';
 import { type LimitOptions, resolveLimits } from '../shards/limits.ts';
 import { emptyProgress } from '../shards/progress.ts';
-import { abortable } from '../streams/stage.ts';
+import { abortable, wiredWrongly } from '../streams/stage.ts';
 import { jobRow, log } from './context.ts';
 import type { Job } from './job.ts';
 import { preparePartition } from './partition.ts';
@@ -43,7 +43,7 @@ export function writeShards(
   options: WriteShardsOptions = {},
 ): (
   items: AsyncIterable<CountedItem<unknown>>,
-  context?: { signal?: AbortSignal },
+  context?: { signal?: AbortSignal | undefined },
 ) => Promise<Plan> {
   return async (items, context) => {
     const limits = resolveLimits(options);
@@ -114,7 +114,7 @@ async function peekRequest(
   while (first === null && head.length < MOST_PEEKED) {
     const next = await iterator.next();
     if (next.done === true) break;
-    head.push(next.value);
+    head.push(counted(next.value));
     if (next.value instanceof CountedRequest) first = next.value;
   }
   async function* blocks() {
@@ -122,7 +122,7 @@ async function peekRequest(
       yield head.map((item) => ({ item, nextByte: null }));
       let block: { item: CountedItem<unknown>; nextByte: null }[] = [];
       for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-        block.push({ item: next.value, nextByte: null });
+        block.push({ item: counted(next.value), nextByte: null });
         if (block.length < BLOCK_ITEMS && !holdsParts(next.value)) continue;
         yield block;
         block = [];
@@ -133,6 +133,12 @@ async function peekRequest(
     }
   }
   return { first, blocks: blocks() };
+}
+
+/** The item; throws a UsageError when a stage is missing before. */
+function counted(item: CountedItem<unknown>): CountedItem<unknown> {
+  if (item instanceof CountedRequest || item instanceof RejectedRecord) return item;
+  throw wiredWrongly('writeShards', 'the counted requests of countTokens()', item);
 }
 
 /** Whether a request is not only text: images make it so large that it is not kept with others. */

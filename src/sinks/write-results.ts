@@ -16,7 +16,7 @@ export interface WrittenResults {
 /** What `pipeline()` accepts as its last step. */
 export type ResultsWriter = (
   rows: AsyncIterable<ResultRow>,
-  options?: { signal?: AbortSignal },
+  options?: { signal?: AbortSignal | undefined },
 ) => Promise<WrittenResults>;
 
 /**

@@ -1,7 +1,7 @@
 import { MillraceError, UsageError } from '../core/errors.ts';
 import { type Position, RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
 import { EachOf } from '../streams/batches.ts';
-import { abortable, type Stage } from '../streams/stage.ts';
+import { abortable, type Stage, wiredWrongly } from '../streams/stage.ts';
 
 /** Bytes that one record may have unless told otherwise: well above what one request may hold. */
 const DEFAULT_MAX_RECORD_BYTES = 16 * 1024 * 1024; // 16 MiB
@@ -98,6 +98,7 @@ export async function* readItems<T>(
   try {
     for await (const chunk of chunks) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
+      if (!(bytes instanceof Uint8Array)) throw wiredWrongly('a parser', 'bytes or text', chunk);
       for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         yield given(parser.read(bytes.subarray(at, at + PIECE_BYTES)));
       }

@@ -1,5 +1,5 @@
 import { type Position, RejectedRecord, type SourceItem, SourceRecord } from '../core/record.ts';
-import { defineStage, type Stage } from './stage.ts';
+import { defineStage, type Stage, wiredWrongly } from './stage.ts';
 
 /**
  * A stage that changes plain records; rejected ones pass through untouched. What `map` returns takes
@@ -14,6 +14,9 @@ export function mapRecords<T, U>(
       if (item instanceof RejectedRecord) {
         yield item;
         continue;
+      }
+      if (!(item instanceof SourceRecord)) {
+        throw wiredWrongly('mapRecords', 'what a parser or fromIterable() yields', item);
       }
       const mapped = await map(item.record, item.position);
       if (mapped === undefined) continue;

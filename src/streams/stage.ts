@@ -1,4 +1,5 @@
 import { Duplex, type Transform } from 'node:stream';
+import { UsageError } from '../core/errors.ts';
 
 /**
  * What `stream.pipeline()` accepts between its source and its end: a function from one async
@@ -6,7 +7,7 @@ import { Duplex, type Transform } from 'node:stream';
  */
 export type Stage<In, Out> = (
   source: AsyncIterable<In>,
-  options?: { signal?: AbortSignal },
+  options?: { signal?: AbortSignal | undefined },
 ) => AsyncIterable<Out>;
 
 /**
@@ -39,6 +40,17 @@ async function* untilAborted<T>(
     signal.throwIfAborted();
     yield item;
   }
+}
+
+/** Stages that are wired wrongly: what a stage was given instead of what it takes, without its text. */
+export function wiredWrongly(stage: string, takes: string, item: unknown): UsageError {
+  const given =
+    typeof item === 'object' && item !== null
+      ? (item.constructor?.name ?? 'object')
+      : item === null
+        ? 'null'
+        : typeof item;
+  return new UsageError(`${stage} takes ${takes}, and was given an item of type ${given}`);
 }
 
 /** The stage as a classic object-mode Transform, for `.pipe()` chains. */

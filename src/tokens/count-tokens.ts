@@ -1,7 +1,12 @@
 import { RejectedRecord } from '../core/record.ts';
-import { type CountedItem, CountedRequest, type RequestItem } from '../core/request.ts';
+import {
+  type CountedItem,
+  CountedRequest,
+  PreparedRequest,
+  type RequestItem,
+} from '../core/request.ts';
 import type { TokenCounter } from '../core/tokens.ts';
-import { defineStage, type Stage } from '../streams/stage.ts';
+import { defineStage, type Stage, wiredWrongly } from '../streams/stage.ts';
 import { type CounterOptions, createTokenCounter } from './counter.ts';
 
 /** Which base model's rules to count by. */
@@ -23,6 +28,9 @@ export function countTokens<T = unknown>(
       if (item instanceof RejectedRecord) {
         yield item;
         continue;
+      }
+      if (!(item instanceof PreparedRequest)) {
+        throw wiredWrongly('countTokens', 'the requests of buildRequests()', item);
       }
       counter ??=
         'countRequest' in options ? options : await createTokenCounter(options.model, options);

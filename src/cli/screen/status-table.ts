@@ -71,9 +71,9 @@ export function statusTable(
 }
 
 /** The state, which a job that was stopped keeps, and that nobody is at it then. */
-function stateInWords({ state, batches }: JobStatus, active: boolean): string {
+function stateInWords({ state, attempts }: JobStatus, active: boolean): string {
   if (active || !UNDER_WAY.has(state)) return state;
-  const what = state === 'running' && batches === 0 ? 'prepared' : `stopped while ${state}`;
+  const what = state === 'running' && attempts === 0 ? 'prepared' : `stopped while ${state}`;
   return `${what}; no process works on it now`;
 }
 

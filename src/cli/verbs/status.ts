@@ -80,6 +80,9 @@ async function goOn(
   ) {
     return [[`${programName()} run ... --job ${job}`, 'the same command, with the same input']];
   }
+  if (state === 'cancelling') {
+    return [[`${programName()} cancel --job ${job}`, 'cancel what is still at the service']];
+  }
   const { out } = await recall(path);
   const rows = out === undefined ? ' --out FILE' : '';
   return [[`${programName()} resume --job ${job}${rows}`, 'go on']];

@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { MillraceError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type {
   BatchRow,
@@ -81,6 +82,9 @@ export class SqliteStore implements Store {
 
   #serially<R>(begin: string, fn: (tx: Transaction) => R | Promise<R>): Promise<R> {
     const run = async () => {
+      if (!this.#database.isOpen) {
+        throw new MillraceError('job_closed', `${this.#path} was closed: open the job again first`);
+      }
       try {
         this.#database.exec(begin);
         const result = await fn(this.#rows);
