@@ -25,6 +25,8 @@ export interface SubmitOptions extends Partial<Settings> {
 const ACTIVE = ['granted', 'uploading', 'uploaded', 'submitting'] as const;
 const IN_SERVICE = ['submitted', 'running', 'finalizing'] as const;
 const UNDER_WAY = [...ACTIVE, ...IN_SERVICE, 'ended', 'collecting'] as const;
+/** A service may have what it would be lost with. */
+const AT_A_SERVICE = ['submitting', ...IN_SERVICE, 'ended', 'collecting'] as const;
 const READING = ['ended', 'collecting', 'joined'] as const;
 
 /**
@@ -132,6 +134,7 @@ export async function begin(tx: Transaction, context: Context, reopens = true): 
   const now = context.clock.now();
   const job = await jobRow(tx);
   for (const target of context.targets.values()) {
+    await refuseMoved(tx, target);
     await tx.putTarget({
       name: target.name,
       resource: target.service.resource,
@@ -168,6 +171,19 @@ export async function begin(tx: Transaction, context: Context, reopens = true): 
     });
     await log(tx, context, 'resumed', 'job');
   }
+}
+
+/** Another service under a name whose batches are elsewhere would give its rows up as lost. */
+async function refuseMoved(tx: Transaction, { name, service }: Target): Promise<void> {
+  const before = (await tx.targets()).find((row) => row.name === name)?.resource;
+  if (before === undefined || before === service.resource) return;
+  const shards = await tx.shards({ states: AT_A_SERVICE, target: name, limit: 1 });
+  if (shards.length === 0) return;
+  throw new MillraceError(
+    'unknown_target',
+    `batches of this job are at ${before}, and not at ${service.resource}: give the target ` +
+      `"${name}" that address until they are collected`,
+  );
 }
 
 async function reached(job: Job, context: Context, goal: Goal, reopens: boolean): Promise<boolean> {

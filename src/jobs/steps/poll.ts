@@ -1,5 +1,5 @@
 import { type BatchObject, TERMINAL_STATUSES } from '../../core/batch.ts';
-import { MillraceError } from '../../core/errors.ts';
+import { MillraceError, ServiceError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type { BatchRow, Shard, ShardState } from '../../core/job.ts';
 import type { BatchService, Target } from '../../core/service.ts';
@@ -33,7 +33,7 @@ export const poll: Step = async (context, task, signal) => {
     live: (await tx.batches({ live: true })).filter(({ target }) => names.has(target)),
     owners: ownersBy(context, await tx.holds()),
   }));
-  const { seen, unseen, others } = await look(context, first.service, live, owners, signal);
+  const { seen, unseen, unread, others } = await look(context, first.service, live, owners, signal);
   failpoint('poll.listed');
   await context.store.transaction(async (tx) => {
     // A wish that was put meanwhile is fulfilled too: every one is for a poll interval later, and is
@@ -43,6 +43,7 @@ export const poll: Step = async (context, task, signal) => {
     for (const { batch, owner } of seen) await observe(tx, context, batch, owner, first.name);
     await countOthers(tx, targets, others);
     for (const id of unseen) await overlook(tx, context, id);
+    for (const { id, code } of unread) await log(tx, context, 'batch_not_read', id, { code });
     const left = (await tx.batches({ live: true })).filter(({ target }) => names.has(target));
     // Tokens came back, of bound batches or of strays: somebody may wait for them.
     const still = new Set(left.map(({ id }) => id));
@@ -71,18 +72,27 @@ interface Seen {
   readonly owner: Owner | null;
 }
 
-/** Our batches as the service now shows them, the ones that are waited for and any other of ours. */
+/** A batch whose reading failed for a reason that may pass. */
+interface Unread {
+  readonly id: string;
+  readonly code: string;
+}
+
+/**
+ * Our batches as the service now shows them, the ones that are waited for and any other of ours. One
+ * that cannot be read does not hold up those that can.
+ */
 async function look(
   context: Context,
   service: BatchService,
   live: readonly BatchRow[],
   owners: Owners,
   signal: AbortSignal,
-): Promise<{ seen: Seen[]; unseen: string[]; others: number }> {
+): Promise<{ seen: Seen[]; unseen: string[]; unread: Unread[]; others: number }> {
   const wanted = new Set(live.map(({ id }) => id));
   const seen: Seen[] = [];
   let others = 0;
-  if (live.length === 0) return { seen, unseen: [], others };
+  if (live.length === 0) return { seen, unseen: [], unread: [], others };
   // A duplicate of a batch is at most a grace older than the one that is bound.
   const oldest = Math.min(...live.map(({ createdAt }) => createdAt));
   const since = oldest - context.settings.submitGraceMs - CLOCK_SKEW_MS;
@@ -92,16 +102,19 @@ async function look(
     else if (!TERMINAL_STATUSES.has(batch.status)) others += batch.counts.total ?? 0;
   }
   const unseen: string[] = [];
+  const unread: Unread[] = [];
   for (const id of wanted) {
     try {
       const batch = await service.getBatch(id, signal);
       seen.push({ batch, owner: owners(batch) });
     } catch (error) {
-      if (!isGone(error)) throw error;
-      unseen.push(id);
+      if (isGone(error)) unseen.push(id);
+      else if (seen.length > 0 && error instanceof ServiceError && error.retryable) {
+        unread.push({ id, code: error.code });
+      } else throw error;
     }
   }
-  return { seen, unseen, others };
+  return { seen, unseen, unread, others };
 }
 
 /**

@@ -13,9 +13,11 @@ import { mustBeFree, nextRetryNumber, retryName, retryOrder } from '../retry-nam
  * enough of them to fill a file, so that retries make few large files too.
  */
 export const retry: Step = async (context, task, signal) => {
-  const reopened = await context.store.read(async (tx) =>
-    (await tx.shards({ states: ['joined'] })).find(({ note }) => note === REOPENING),
+  const reopening = await context.store.read(async (tx) =>
+    (await tx.shards({ states: ['joined'] })).filter(({ note }) => note === REOPENING),
   );
+  // The failed rows take the place of those that were left over: these have to be sealed before.
+  const reopened = reopening.find(({ leftover }) => leftover === 0);
   if (reopened !== undefined) return reopen(context, task, reopened);
   const plan = await context.store.read(async (tx) => {
     const job = await jobRow(tx);
@@ -23,7 +25,7 @@ export const retry: Step = async (context, task, signal) => {
     const rows = inputs.reduce((sum, { leftover }) => sum + leftover, 0);
     const idle = (await tx.shards({ states: ['sealed', 'waiting'], limit: 1 })).length === 0;
     if (rows === 0 || !maySend(job)) return null;
-    if (!idle && rows < job.spec.limits.maxRequests) return null;
+    if (!idle && reopening.length === 0 && rows < job.spec.limits.maxRequests) return null;
     return { job, inputs, number: await nextRetryNumber(tx) };
   });
   if (plan === null) {
@@ -57,6 +59,7 @@ export const retry: Step = async (context, task, signal) => {
       await tx.putTask('clean', name, now);
     }
     for (const name of context.targets.keys()) await tx.putTask('grant', name, now);
+    if (reopening.length > 0) await tx.putTask('retry', 'job', now);
     await log(tx, context, 'retrying', 'job', {
       shards: sealed.length,
       rows: sealed.reduce((sum, { requests }) => sum + requests, 0),
