@@ -1,14 +1,24 @@
 // What does it cost to make sealed shards of a file of records, with exact token counts and without,
 // beside the plain way with the counters that people use, and beside DuckDB's COPY?
 
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
 import { type BenchRecord, dataFile } from './lib/data.ts';
 import { queryRow } from './lib/duckdb.ts';
-import { type Answer, ask, type Contender, type Input, type Task } from './lib/harness.ts';
+import {
+  type Answer,
+  ask,
+  type ChildReport,
+  type Contender,
+  type Input,
+  reportIn,
+  type Task,
+} from './lib/harness.ts';
 import { prepareMillrace } from './lib/prepare.ts';
 
 const MODEL = 'gpt-4o';
@@ -66,32 +76,65 @@ const ours = (name: string, options: { workers: number; count: boolean }): Conte
 });
 
 const ONE_WORKER = 'millrace, 1 worker';
-const HALF = '.half.ndjson';
+const HALVES = [1, 2] as const;
+const halfOf = (path: string, half: 1 | 2) => `${path}.half${half}.ndjson`;
 
-/** Beside the file its first half, which two processes are to prepare at once. */
-async function withHalf(size: string): Promise<Input> {
+/** Beside the file its two halves, which two processes are to prepare at once. */
+async function withHalves(size: string): Promise<Input> {
   const input = await dataFile('ndjson', size);
-  const half = Math.ceil(input.bytes / 2);
-  const lines = createReadStream(input.path, { end: half - 1 });
-  await pipeline(lines, createWriteStream(`${input.path}${HALF}`));
+  const cut = await endOfLine(input.path, Math.ceil(input.bytes / 2));
+  const parts = [{ end: cut - 1 }, { start: cut }];
+  for (const half of HALVES) {
+    const lines = createReadStream(input.path, parts[half - 1]);
+    await pipeline(lines, createWriteStream(halfOf(input.path, half)));
+  }
   return input;
 }
+
+/** Where the line that the place lies in has its end. */
+async function endOfLine(path: string, place: number): Promise<number> {
+  let at = place;
+  for await (const chunk of createReadStream(path, { start: place })) {
+    const newline = (chunk as Buffer).indexOf('\n');
+    if (newline !== -1) return at + newline + 1;
+    at += (chunk as Buffer).length;
+  }
+  return at;
+}
+
+/** What both cores can do: nothing is shared, nothing waits for another. */
+async function twoProcesses({ path, scratch }: Task): Promise<Answer> {
+  const reports = await Promise.all(
+    HALVES.map(async (half) => {
+      const own = join(scratch, String(half));
+      mkdirSync(own);
+      const task = ['--contender', ONE_WORKER, halfOf(path, half), '0', own];
+      const { stdout } = await execFileAsync(process.execPath, [process.argv[1]!, ...task]);
+      const report = reportIn(stdout);
+      if (report === null) throw new Error(`the process for half ${half} did not report`);
+      return report;
+    }),
+  );
+  const sum = (what: (report: ChildReport) => unknown) =>
+    reports.reduce((total, report) => total + Number(what(report)), 0);
+  return {
+    requests: sum(({ answer }) => answer.requests),
+    tokens: sum(({ answer }) => answer.tokens),
+    cpu: sum(({ cpu }) => cpu),
+    peakMiB: sum(({ peakMiB }) => peakMiB),
+  };
+}
+
+const execFileAsync = promisify(execFile);
 
 await ask({
   name: 'prepare',
   question: 'NDJSON into sealed shards',
-  input: (size = '100m') => withHalf(size),
+  input: (size = '100m') => withHalves(size),
   contenders: [
     ours(ONE_WORKER, { workers: 1, count: true }),
     ours('millrace, 2 workers', { workers: 2, count: true }),
-    {
-      // What both cores can do: nothing is shared, nothing waits for another.
-      name: 'two processes at once, 1 worker and a half each',
-      shell: `cd "$SCRATCH"; for i in 1 2; do
-        mkdir $i; '${process.execPath}' '${process.argv[1]}' --contender '${ONE_WORKER}' \
-          "$INPUT${HALF}" 0 "$SCRATCH/$i" > $i.report & done
-        wait; grep -q bench-report 1.report && grep -q bench-report 2.report`,
-    },
+    { name: 'two processes at once, 1 worker and a half each', run: twoProcesses },
     {
       name: 'plain + tiktoken',
       once: true,

@@ -9,8 +9,9 @@ import { DATA } from './data.ts';
 import { printTable } from './table.ts';
 
 /**
- * What a contender found: compared between contenders, key by key, where both have the key. The key
- * `seconds` is its own time instead, where the start of its process is not part of the question.
+ * What a contender found: compared between contenders, key by key, where both have the key. Three keys
+ * are what it measured itself instead: `seconds` where the start of its process is not part of the
+ * question, `cpu` (in seconds) and `peakMiB` where the work was done by processes of its own.
  */
 export type Answer = Readonly<Record<string, number | string>>;
 
@@ -67,8 +68,10 @@ export interface Outcome {
   readonly note: string | null;
 }
 
-interface ChildReport {
+export interface ChildReport {
   readonly answer: Answer;
+  /** The contender's own time, where it took it. */
+  readonly seconds: number | null;
   readonly peakMiB: number;
   readonly cpu: number;
 }
@@ -84,12 +87,13 @@ export async function ask(question: Question): Promise<void> {
     if (name === undefined) return;
     const contender = question.contenders.find((one) => one.name === name);
     const task = { path: path!, bytes: Number(bytes), scratch: scratch! };
-    const answer = await contender!.run!(task);
-    const { maxRSS, userCPUTime, systemCPUTime } = process.resourceUsage();
+    const { seconds = null, cpu, peakMiB, ...answer } = await contender!.run!(task);
+    const { userCPUTime, systemCPUTime } = process.resourceUsage();
     const report: ChildReport = {
       answer,
-      peakMiB: maxRSS / 1024,
-      cpu: (userCPUTime + systemCPUTime) / 1e6,
+      seconds: seconds === null ? null : Number(seconds),
+      peakMiB: Number(peakMiB ?? ownPeakMiB()),
+      cpu: Number(cpu ?? (userCPUTime + systemCPUTime) / 1e6),
     };
     process.stdout.write(`${REPORT}${JSON.stringify(report)}\n`);
     return;
@@ -147,8 +151,7 @@ function measure(question: Question, contenders: readonly Contender[], input: In
       const begun = performance.now();
       const report =
         contender.shell === undefined ? child(contender, task) : shell(contender.shell, task);
-      const own = report?.answer.seconds;
-      const seconds = typeof own === 'number' ? own : (performance.now() - begun) / 1000;
+      const seconds = report?.seconds ?? (performance.now() - begun) / 1000;
       rmSync(scratch, { recursive: true });
       const so = took.get(contender.name) ?? { seconds: [], reports: [] };
       so.seconds.push(seconds);
@@ -201,7 +204,6 @@ function checkAnswers(
   for (const { name, differs } of contenders) {
     if (differs !== undefined) continue;
     for (const [key, value] of Object.entries(took.get(name)?.reports[0]?.answer ?? {})) {
-      if (key === 'seconds') continue;
       truth[key] ??= { value, by: name };
       if (truth[key].value !== value) {
         throw new Error(
@@ -216,11 +218,27 @@ function child(contender: Contender, { path, bytes, scratch }: Task): ChildRepor
   const script = process.argv[1]!;
   const args = [script, '--contender', contender.name, path, String(bytes), scratch];
   const { stdout, stderr, status } = node(args);
-  const line = stdout.split('\n').find((each) => each.startsWith(REPORT));
-  if (status !== 0 || line === undefined) {
+  const report = status === 0 ? reportIn(stdout) : null;
+  if (report === null) {
     throw new Error(`${contender.name} failed (${status}): ${stderr.slice(-2000)}`);
   }
-  return JSON.parse(line.slice(REPORT.length)) as ChildReport;
+  return report;
+}
+
+/** What a contender's process printed at its end; null when it did not. */
+export function reportIn(stdout: string): ChildReport | null {
+  const line = stdout.split('\n').find((each) => each.startsWith(REPORT));
+  return line === undefined ? null : (JSON.parse(line.slice(REPORT.length)) as ChildReport);
+}
+
+/**
+ * The most memory that this process has had. Not `maxRSS`, which begins with what the process had that
+ * started it.
+ */
+function ownPeakMiB(): number {
+  if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024;
+  const status = readFileSync('/proc/self/status', 'utf8');
+  return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
 function node(args: readonly string[]) {

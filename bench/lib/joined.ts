@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import pLimit from 'p-limit';
 import type { ResultFile } from '../../src/join/merge.ts';
 import type { LineSink } from '../../src/sinks/line-sink.ts';
 import { compiled } from './build.ts';
@@ -27,13 +28,19 @@ export async function joinJob(
 ): Promise<Joined> {
   const { joinShard } =
     await compiled<typeof import('../../src/join/join-shard.ts')>('join/join-shard');
+  const { CONCURRENCY } = await compiled<typeof import('../../src/jobs/driver.ts')>('jobs/driver');
   mkdirSync(join(folder, 'results'), { recursive: true });
-  let ok = 0;
-  let rows = 0;
-  const files: ResultFile[] = [];
-  for (const { name, rows: inShard } of shardsOf(folder)) {
+  // As many at a time as the driver takes.
+  const limit = pLimit(CONCURRENCY.collect);
+  let expected = 0;
+  const places = shardsOf(folder).map(({ name, rows: inShard }) => {
+    const first = expected;
+    expected += inShard;
+    return { name, first, rows: inShard };
+  });
+  const summaries = await limit.map(places, ({ name, ...range }) => {
     const download = (which: string) => join(folder, 'downloads', `${name}.${which}.jsonl`);
-    const summary = await joinShard({
+    return joinShard({
       directory: folder,
       name,
       batch: 'batch_1',
@@ -41,14 +48,17 @@ export async function joinJob(
       maxAttempts: 1,
       at: '2026-01-01T00:00:00.000Z',
       deferFrom: 0,
-      ordinals: own ? undefined : { prefix: 'bench-', first: rows, rows: inShard },
+      ordinals: own ? undefined : { prefix: 'bench-', ...range },
     });
-    ok += summary.ok;
-    const first = rows;
-    rows += summary.rows;
-    const path = join(folder, 'results', `${name}.ndjson`);
-    files.push({ path, firstOrdinal: first, lastOrdinal: rows - 1, rows: summary.rows });
-  }
+  });
+  const sum = (what: 'rows' | 'ok') => summaries.reduce((total, one) => total + one[what], 0);
+  const [rows, ok] = [sum('rows'), sum('ok')];
+  const files: ResultFile[] = places.map(({ name, first, rows: inShard }) => ({
+    path: join(folder, 'results', `${name}.ndjson`),
+    firstOrdinal: first,
+    lastOrdinal: first + inShard - 1,
+    rows: inShard,
+  }));
   if (goal !== 'joined') {
     const { copyRows } =
       await compiled<typeof import('../../src/jobs/copy-rows.ts')>('jobs/copy-rows');

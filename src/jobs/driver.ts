@@ -6,7 +6,7 @@ import { type Failures, runTask, taskKey } from './run-task.ts';
 export const LANES: Partial<Readonly<Record<TaskKind, TaskKind>>> = { split: 'retry' };
 
 /** Tasks of one lane that run at the same time. Two uploads fill a line and two cores. */
-const CONCURRENCY: Readonly<Record<TaskKind, number>> = {
+export const CONCURRENCY: Readonly<Record<TaskKind, number>> = {
   grant: 1,
   upload: 2,
   submit: 4,
