@@ -100,7 +100,7 @@ await ask({
         served(task.path, (url) =>
           downloaded(task, async (file) => {
             const { AtomicFile } =
-              await compiled<typeof import('../src/streams/files.ts')>('streams/files');
+              await compiled<typeof import('../src/streams/atomic-file.ts')>('streams/atomic-file');
             const files = await service(url);
             await warm(files);
             const begun = performance.now();

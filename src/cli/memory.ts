@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, MillraceError, UsageError } from '../core/errors.ts';
-import { AtomicFile } from '../streams/files.ts';
+import { AtomicFile } from '../streams/atomic-file.ts';
 import type { QuotaFlags } from './options/limits.ts';
 import type { OutputFlags } from './options/output.ts';
 import type { ServiceFlags } from './options/service.ts';

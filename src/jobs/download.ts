@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { errorCode, MillraceError } from '../core/errors.ts';
 import type { BatchService } from '../core/service.ts';
-import { AtomicFile } from '../streams/files.ts';
+import { AtomicFile } from '../streams/atomic-file.ts';
 
 /** How often a download that was cut goes on without a byte more, before the step is given back. */
 const MOST_IDLE_CUTS = 5;

@@ -10,7 +10,7 @@ import { linesOf } from '../join/line-blocks.ts';
 import type { AnswerShape } from '../sinks/answer-columns.ts';
 import { createSink } from '../sinks/create-sink.ts';
 import { toWritable } from '../sinks/writable.ts';
-import { removeTemporaries } from '../streams/files.ts';
+import { removeTemporaries } from '../streams/atomic-file.ts';
 import { jobRow } from './context.ts';
 import { copyRows, resultRuns } from './copy-rows.ts';
 import type { Job } from './job.ts';

@@ -2,7 +2,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { MillraceError } from '../core/errors.ts';
 import type { Partition } from '../core/job.ts';
-import { AtomicFile } from '../streams/files.ts';
+import { AtomicFile } from '../streams/atomic-file.ts';
 import type { JobDirectory } from './directory.ts';
 
 /**

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from '../core/errors.ts';
-import { AtomicFile, syncDirectory } from '../streams/files.ts';
+import { AtomicFile } from '../streams/atomic-file.ts';
+import { syncDirectory } from '../streams/files.ts';
 import { RowBlock } from './row-block.ts';
 
 /**

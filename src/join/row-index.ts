@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { errorCode } from '../core/errors.ts';
-import { AtomicFile, openPrivate } from '../streams/files.ts';
+import { AtomicFile } from '../streams/atomic-file.ts';
+import { openPrivate } from '../streams/files.ts';
 import { giveBuffer, takeRoughly } from '../streams/spare-buffers.ts';
 import { damaged } from './damaged.ts';
 

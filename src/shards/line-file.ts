@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { type Area, rawMemory } from '../sources/raw/memory.ts';
+import { AtomicFile } from '../streams/atomic-file.ts';
 import { UNIT_BYTES } from '../streams/direct.ts';
-import { AtomicFile } from '../streams/files.ts';
 import { NEWLINE } from './format.ts';
 
 /** Small enough to stay in the cache between the copy, the hash and the write. */

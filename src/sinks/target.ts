@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { createGzip, createZstdCompress, type Gzip, type ZstdCompress } from 'node:zlib';
-import { AtomicFile } from '../streams/files.ts';
+import { AtomicFile } from '../streams/atomic-file.ts';
 
 /** Where bytes of an output go. Exactly one of `close` and `abort` ends it. */
 export interface ByteTarget {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { removeTemporaries } from '../../src/streams/files.ts';
+import { removeTemporaries } from '../../src/streams/atomic-file.ts';
 import { failedLine, lines, okLine, plainRows, TestJob } from './helpers.ts';
 
 const CHILD = join(import.meta.dirname, 'killed-join.ts');

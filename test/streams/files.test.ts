@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { AtomicFile, removeTemporaries } from '../../src/streams/atomic-file.ts';
 import {
   DIRECT_BLOCK_BYTES,
   DirectWriter,
@@ -9,12 +10,7 @@ import {
   takeDirectBlock,
   UNIT_BYTES,
 } from '../../src/streams/direct.ts';
-import {
-  AtomicFile,
-  makePrivateDirectory,
-  openPrivate,
-  removeTemporaries,
-} from '../../src/streams/files.ts';
+import { makePrivateDirectory, openPrivate } from '../../src/streams/files.ts';
 
 let dir: string;
 beforeEach(async () => {
