@@ -28,7 +28,7 @@ export async function joinJob(
 ): Promise<Joined> {
   const { joinShard } =
     await compiled<typeof import('../../src/join/join-shard.ts')>('join/join-shard');
-  const { CONCURRENCY } = await compiled<typeof import('../../src/jobs/driver.ts')>('jobs/driver');
+  const { CONCURRENCY } = await compiled<typeof import('../../src/jobs/lanes.ts')>('jobs/lanes');
   mkdirSync(join(folder, 'results'), { recursive: true });
   // As many at a time as the driver takes.
   const limit = pLimit(CONCURRENCY.collect);

@@ -1,24 +1,7 @@
 import type { Task, TaskKind } from '../core/job.ts';
 import { type Context, type Step, waitUntil } from './context.ts';
+import { CONCURRENCY, laneOf } from './lanes.ts';
 import { type Failures, runTask, taskKey } from './run-task.ts';
-
-/** Kinds that share a lane. Both of these name new retry shards, which must not meet. */
-export const LANES: Partial<Readonly<Record<TaskKind, TaskKind>>> = { split: 'retry' };
-
-/** Tasks of one lane that run at the same time. Two uploads fill a line and two cores. */
-export const CONCURRENCY: Readonly<Record<TaskKind, number>> = {
-  grant: 1,
-  upload: 2,
-  submit: 4,
-  poll: 4,
-  collect: 2,
-  split: 1,
-  retry: 1,
-  clean: 1,
-  sweep: 1,
-  survey: 1,
-  finish: 1,
-};
 
 /** How long the queue is not looked at when nothing is due: another process may ask to cancel. */
 const IDLE_MS = 1000; // 1 s
@@ -123,8 +106,4 @@ export class EmbeddedDriver {
       over.abort();
     }
   }
-}
-
-function laneOf({ kind }: Task): TaskKind {
-  return LANES[kind] ?? kind;
 }

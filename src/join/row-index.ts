@@ -76,15 +76,10 @@ export class RowIndex {
     const blanks = ALIGNMENT - 1 - (Buffer.byteLength(text) % ALIGNMENT);
     const file = await AtomicFile.create(path);
     try {
-      for (const part of [
-        Buffer.from(`${text}${' '.repeat(blanks)}\n`),
-        bytesOf(this.starts),
-        bytesOf(this.lengths),
-        bytesOf(this.idEnds),
-        this.ids,
-      ]) {
-        const written = file.write(part);
-        if (written !== undefined) await written;
+      await file.write(`${text}${' '.repeat(blanks)}\n`);
+      const { starts, lengths, idEnds, ids } = this;
+      for (const { buffer, byteOffset, byteLength } of [starts, lengths, idEnds, ids]) {
+        await file.writeThrough(new Uint8Array(buffer, byteOffset, byteLength));
       }
       return file;
     } catch (error) {
@@ -135,10 +130,6 @@ export class RowIndex {
 
 export const NO_ENDS = new Uint32Array(0);
 export const NO_IDS = Buffer.alloc(0);
-
-function bytesOf({ buffer, byteOffset, byteLength }: Float64Array | Uint32Array): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
 
 /** The file in memory of its own, so that numbers in it are aligned; null when there is none. */
 async function readWhole(path: string, most = Number.POSITIVE_INFINITY): Promise<Buffer | null> {

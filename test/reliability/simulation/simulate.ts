@@ -5,8 +5,8 @@ import { errorCode, errorMessage } from '../../../src/core/errors.ts';
 import type { Shard, Task } from '../../../src/core/job.ts';
 import type { Step } from '../../../src/jobs/context.ts';
 import { type Context, DEFAULT_SETTINGS, waitUntil } from '../../../src/jobs/context.ts';
-import { LANES } from '../../../src/jobs/driver.ts';
 import { type Job, openJob } from '../../../src/jobs/job.ts';
+import { laneOf } from '../../../src/jobs/lanes.ts';
 import { prepareJob } from '../../../src/jobs/prepare.ts';
 import { type Failures, runTask, taskKey } from '../../../src/jobs/run-task.ts';
 import { begin } from '../../../src/jobs/submission.ts';
@@ -251,13 +251,13 @@ class Run {
 
   /** Runs a step that is due, if there is one. */
   async #one(): Promise<boolean> {
-    const lanes = [...this.#running.values()].map(({ kind }) => LANES[kind] ?? kind);
+    const lanes = [...this.#running.values()].map(laneOf);
     const due = (await this.#context.store.read((tx) => tx.tasks())).filter(
       (task) =>
         waitUntil(this.#context, task.runAt) === 0 &&
         !this.#running.has(taskKey(task)) &&
         // One of a lane is enough: more of them is what nesting is for.
-        (lanes.filter((lane) => lane === (LANES[task.kind] ?? task.kind)).length < 1 ||
+        (lanes.filter((lane) => lane === laneOf(task)).length < 1 ||
           task.kind === 'upload' ||
           task.kind === 'submit'),
     );
