@@ -10,7 +10,7 @@ const WINDOW_BYTES = 8 * 1024; // 8 KiB
 /** The first block, where one that follows it is longer, and so on. */
 const FIRST_BYTES = 64 * 1024; // 64 KiB
 const GROWTH = 4;
-const MOST_BYTES = 1024 * 1024; // 1 MiB
+const MOST_BYTES = 512 * 1024; // 512 KiB
 /** From so long a block on, the next one is read ahead. */
 const AHEAD_BYTES = 256 * 1024; // 256 KiB
 /** Room before each block for what is kept of the one before it. */

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { Usage } from '../core/job.ts';
 import type { RowError } from '../core/record.ts';
 import type { RowAttempt } from '../core/result.ts';
@@ -89,6 +90,24 @@ export interface JoinSummary {
  * is removed. The same inputs give the same files, however often; what it reads is left as it is.
  */
 export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
+  const { files, summary } = await oneAtATime(() => joinRows(options));
+  await commitFiles(files);
+  return summary;
+}
+
+/**
+ * Joins that run side by side share one core and take memory each; only waiting for the disk until the
+ * files are durable goes beside the next one.
+ */
+const oneAtATime = pLimit(1);
+
+/** A join that has only to become durable and visible. */
+interface FinishedJoin {
+  readonly files: readonly FinishedFile[];
+  readonly summary: JoinSummary;
+}
+
+async function joinRows(options: JoinOptions): Promise<FinishedJoin> {
   const { directory, name, ordinals } = options;
   const reader = await AnswerReader.open(options.answers);
   let kernel: AnswerKernel | null = null;
@@ -103,9 +122,10 @@ export async function joinShard(options: JoinOptions): Promise<JoinSummary> {
       await forRows(directory, name, ordinals ?? ids, join.toWrite(), (row, place) =>
         join.add(row, place),
       );
-      return await join.commit();
-    } finally {
+      return await join.finish();
+    } catch (error) {
       await join.discard();
+      throw error;
     }
   } finally {
     kernel?.end();
@@ -174,16 +194,16 @@ class ShardJoin {
     return this.#decide(row, entry, error, status, retryable, charged);
   }
 
-  async commit(): Promise<JoinSummary> {
+  /** Takes the last rows; neither the answers nor what was found in them are looked at any more. */
+  async finish(): Promise<FinishedJoin> {
     const index = this.#deferred();
     const { deferred } = index.head;
     const rowsAside = [this.#leftover, this.#failed].map((pair) => pair.finish());
     const files = [...(await Promise.all(rowsAside)).flat(), await this.#results.finish()];
     const file = deferred === 0 ? null : await index.write(this.#indexPath);
     index.end();
-    await commitFiles([...files, { path: this.#indexPath, file }]);
     const { rows } = this.#ids;
-    return {
+    const summary = {
       rows,
       ok: this.#ok + deferred,
       failed: this.#failed.lines,
@@ -196,9 +216,10 @@ class ShardJoin {
       },
       failedCodes: Object.fromEntries(this.#failedCodes),
     };
+    return { files: [...files, { path: this.#indexPath, file }], summary };
   }
 
-  /** Leaves nothing of an unfinished join; does nothing after `commit`. */
+  /** Leaves nothing of an unfinished join. */
   async discard(): Promise<void> {
     await this.#leftover.discard();
     await this.#failed.discard();

@@ -52,10 +52,16 @@ export interface FinishedFile {
   readonly file: AtomicFile | null;
 }
 
-/** Makes the files visible, and makes sure that there are none where they are null. */
+/** Makes the files visible, and makes sure that there are none where they are null; or leaves nothing. */
 export async function commitFiles(finished: readonly FinishedFile[]): Promise<void> {
-  for (const { path, file } of finished) if (file === null) await removeDurably(path);
-  await AtomicFile.commitAll(finished.flatMap(({ file }) => (file === null ? [] : [file])));
+  const files = finished.flatMap(({ file }) => (file === null ? [] : [file]));
+  try {
+    for (const { path, file } of finished) if (file === null) await removeDurably(path);
+  } catch (error) {
+    for (const file of files) await file.discard();
+    throw error;
+  }
+  await AtomicFile.commitAll(files);
 }
 
 /** Removes a file that may not be there. */

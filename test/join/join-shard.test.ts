@@ -1,5 +1,7 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { AnswerReader } from '../../src/join/answer-reader.ts';
 import { AT, expiredLine, failedLine, lines, NAME, okLine, plainRows, TestJob } from './helpers.ts';
 
 const attempt = (code: string) => ({ batch: 'batch_1', code, at: AT });
@@ -53,6 +55,46 @@ describe('joinShard', () => {
     const output = job.output(`{"custom_id":"job-0","response": ${response} ,"error": null}\n`);
     await job.join({ output, error: null });
     expect(job.text(`results/${NAME}.ndjson`)).toContain(`"response":${response},"error":null`);
+  });
+
+  test('takes memory for one shard at a time, however many are joined at once', async () => {
+    using job = new TestJob();
+    const names = ['p0000-0000', 'p0000-0001', 'p0000-0002'];
+    for (const name of names) job.seal(plainRows(3), name);
+    const output = job.output(lines([0, 1, 2].map((n) => okLine(`job-${n}`))));
+    let open = 0;
+    let most = 0;
+    const read = AnswerReader.open.bind(AnswerReader);
+    const opened = vi.spyOn(AnswerReader, 'open').mockImplementation(async (files) => {
+      most = Math.max(most, ++open);
+      const reader = await read(files);
+      const close = reader.close.bind(reader);
+      reader.close = () => close().finally(() => open--);
+      return reader;
+    });
+    const joins = names.map((name) => job.join({ output, error: null }, { name }));
+    for (const summary of await Promise.all(joins)) expect(summary.ok).toBe(3);
+    expect([open, most]).toEqual([0, 1]);
+    opened.mockRestore();
+  });
+
+  test('goes on with the next shard when one fails, and leaves nothing of it', async () => {
+    using job = new TestJob();
+    job.seal(plainRows(2), 'p0000-0000');
+    job.seal(plainRows(2), 'p0000-0001');
+    // An index that cannot be removed, since it is a folder: known only when all else is written.
+    mkdirSync(join(job.directory, 'results', 'p0000-0000.index'));
+    const output = job.output(lines([okLine('job-0'), failedLine('job-1', 400, 'content_filter')]));
+    const joins = ['p0000-0000', 'p0000-0001'].map((name) =>
+      job.join({ output, error: null }, { name }),
+    );
+    const [first, second] = await Promise.allSettled(joins);
+    expect([first?.status, second?.status]).toEqual(['rejected', 'fulfilled']);
+    const left = ['shards', 'results'].flatMap((folder) =>
+      readdirSync(join(job.directory, folder)),
+    );
+    expect(left.filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    expect(left.filter((name) => name.startsWith('p0000-0001.'))).toContain('p0000-0001.ndjson');
   });
 
   test('sorts failures into final rows and rows to try again', async () => {
