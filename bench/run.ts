@@ -1,5 +1,6 @@
-// `npm run bench -- NAME [SIZE]`: runs one benchmark, or all that fit into a few minutes. Peers are
-// installed into bench/ when they are not there, so that the project itself does not carry them.
+// `npm run bench -- NAME [SIZE]`: runs one benchmark, or without a name all that fit into some ten
+// minutes. Peers are installed into bench/ when they are not there, so that the project itself does not
+// carry them.
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -9,10 +10,22 @@ const names = globSync('*.ts', { cwd: folder })
   .map((file) => basename(file, '.ts'))
   .filter((name) => !['run', 'corpus'].includes(name))
   .sort();
-const SHORT = ['lines', 'csv', 'ndjson', 'json', 'prepare', 'join', 'transfer', 'start'];
+/** What `all` runs, and with what where its usual size would take long. */
+const SHORT: Readonly<Record<string, readonly string[]>> = {
+  lines: [],
+  csv: [],
+  ndjson: [],
+  json: [],
+  count: ['10'],
+  prepare: [],
+  join: [],
+  transfer: [],
+  'end-to-end': ['100m', '1'],
+  start: [],
+};
 
-const [name, ...args] = process.argv.slice(2);
-if (name === undefined || (name !== 'all' && !names.includes(name))) {
+const [name = 'all', ...args] = process.argv.slice(2);
+if (name !== 'all' && !names.includes(name)) {
   process.stderr.write(
     `npm run bench -- NAME [SIZE], NAME being all or one of ${names.join(', ')}\n`,
   );
@@ -21,8 +34,10 @@ if (name === undefined || (name !== 'all' && !names.includes(name))) {
   if (!existsSync(join(folder, 'node_modules'))) {
     run('npm', ['install', '--no-audit', '--no-fund'], folder);
   }
-  for (const each of name === 'all' ? SHORT : [name]) {
-    run(process.execPath, [join(folder, `${each}.ts`), ...args], process.cwd());
+  for (const [each, usual] of name === 'all' ? Object.entries(SHORT) : [[name, []] as const]) {
+    if (name === 'all') process.stderr.write(`\n${each}\n`);
+    const given = args.length > 0 ? args : usual;
+    run(process.execPath, [join(folder, `${each}.ts`), ...given], process.cwd());
   }
 }
 
