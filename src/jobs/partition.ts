@@ -84,15 +84,16 @@ export async function preparePartition(
 }
 
 /**
- * Waits for room for a shard like the last one while a submitter is alive, which frees space as
- * batches end; alone it fails before the disk is full.
+ * Waits for room for a shard like the last one while a submitter is alive and has a shard whose files
+ * will go; where nothing frees any, it fails before the disk is full.
  */
 async function waitForDisk(job: Job, shardBytes: number, signal?: AbortSignal): Promise<void> {
   const needed = 2 * shardBytes + DISK_MARGIN_BYTES;
   for (;;) {
     const { bavail, bsize } = await statfs(job.directory.path);
     if (bavail * bsize >= needed) return;
-    if (job.active.submitting === 0) {
+    const { cleaned: _, ...open } = await job.store.read((tx) => tx.countShards());
+    if (job.active.submitting === 0 || Object.keys(open).length === 0) {
       throw new MillraceError(
         'disk_full',
         `less than ${Math.ceil(needed / 1e6)} MB are free for ${job.directory.path}: ` +

@@ -25,7 +25,8 @@ export function refuseForeignFiles(directory: string, what: 'begin' | 'remove'):
   );
 }
 
-function namesIn(directory: string): string[] {
+/** What lies in a directory; nothing when there is none. */
+export function namesIn(directory: string): string[] {
   try {
     return readdirSync(directory);
   } catch (error) {

@@ -76,7 +76,11 @@ export async function syncDirectory(dir: string): Promise<void> {
  */
 export async function makePrivateDirectory(dir: string): Promise<void> {
   try {
-    await mkdir(dir, { recursive: true, mode: DIRECTORY_MODE });
+    await mkdir(dir, { recursive: true, mode: DIRECTORY_MODE }).catch((error) => {
+      // Node says so of a read-only file system too; asked for this folder alone, it tells.
+      if (errorCode(error) !== 'ENOENT') throw error;
+      return mkdir(dir, DIRECTORY_MODE);
+    });
     const found = await lstat(dir);
     if (found.isSymbolicLink() && found.uid !== process.getuid?.()) throw linkError(dir);
     if (!(await stat(dir)).isDirectory()) {
@@ -106,7 +110,14 @@ export function writeError(error: unknown, path: string): MillraceError {
       { retryable: true, cause: error },
     );
   }
-  return new MillraceError('write_failed', `cannot write ${path} (${code ?? 'unknown error'})`, {
-    cause: error,
-  });
+  const why = CANNOT_WRITE.get(code ?? '') ?? code ?? 'unknown error';
+  return new MillraceError('write_failed', `cannot write ${path} (${why})`, { cause: error });
 }
+
+const CANNOT_WRITE: ReadonlyMap<string, string> = new Map([
+  ['EACCES', 'no right to write there'],
+  ['EPERM', 'no right to write there'],
+  ['EROFS', 'its file system is read-only'],
+  ['ENOTDIR', 'a part of its path is a file'],
+  ['EIO', 'the disk failed'],
+]);

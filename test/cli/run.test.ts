@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { LOCAL, millrace, ndjson, start, workplace } from './command.ts';
@@ -250,6 +250,18 @@ describe('stop and go on', () => {
     const resumed = await millrace(['resume', '--job', job, '--poll-interval', '200ms']);
     expect(resumed.code).toBe(0);
     expect(ndjson(out)).toHaveLength(ROWS);
+  });
+
+  test('an output that is not there is written by the command that status tells', async () => {
+    const { source, job, out } = workplace(5);
+    const run = await millrace(['run', source, '--job', job, '--out', out, '--keep', ...LOCAL]);
+    expect(run.code).toBe(0);
+    expect((await millrace(['status', '--job', job])).stdout).not.toContain('resume');
+    rmSync(out);
+    const { stdout } = await millrace(['status', '--job', job]);
+    expect(stdout).toContain(`resume --job ${job}  # write ${out}, which is not there`);
+    expect((await millrace(['resume', '--job', job])).code).toBe(0);
+    expect(ndjson(out)).toHaveLength(5);
   });
 
   test('another prompt on the same job is refused, and the difference is named', async () => {

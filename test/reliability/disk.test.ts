@@ -51,6 +51,23 @@ it('says that the disk is full before it is, and goes on when there is room', as
   await job.close();
 });
 
+it('says that the disk is full, also beside a submitter that has nothing to free', async (test) => {
+  const disk = await smallDisk(20 * MB);
+  if (disk === null) return test.skip();
+  const target = targetAt(await service());
+  const run = { ...options, job: join(disk, 'whole.job'), source: reviews(RECORDS) };
+  await expect(runBatchJob({ ...run, service: target })).rejects.toMatchObject({
+    code: 'disk_full',
+  });
+});
+
+it('says that a job cannot be made on a file system that is read-only', async (test) => {
+  const disk = await smallDisk(20 * MB);
+  if (disk === null) return test.skip();
+  execFileSync('mount', ['-o', 'remount,ro', disk]);
+  await expect(openJob(join(disk, 'read.job'))).rejects.toThrow(/its file system is read-only/);
+});
+
 it('pauses when answers find no room, and loses nothing', async (test) => {
   const disk = await smallDisk(120 * MB);
   if (disk === null) return test.skip();

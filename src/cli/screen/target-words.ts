@@ -11,7 +11,7 @@ export function targetInWords(target: TargetStatus): string {
   const most = files.most >= Number.MAX_SAFE_INTEGER ? '' : ` of ${number(files.most)}`;
   const parts = [
     ...(state === 'drained' ? [`takes no more: ${reason}`] : []),
-    ...(state === 'failing' ? ['does not answer; it is tried again'] : []),
+    ...(state === 'failing' ? ['does not answer'] : []),
     resource + (deployment === null ? '' : ` ${deployment}`),
     `${plural(batches, 'batch', 'batches')}, ${number(tokens.held)}${of} tokens${learned}${others}`,
     `${number(files.ours + files.others)}${most} files`,

@@ -1,5 +1,9 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command } from 'commander';
-import type { JobState, SourceSpec } from '../../core/job.ts';
+import type { SourceSpec } from '../../core/job.ts';
+import type { JobDirectory } from '../../jobs/directory.ts';
+import type { JobStatus } from '../../jobs/status.ts';
 import { addGeneralFlags, addJobFlag, type Finish } from '../options/general.ts';
 import type { NextCommand } from '../screen/next.ts';
 
@@ -44,8 +48,9 @@ async function status({ job, json, shards }: StatusFlags): Promise<number> {
       const all = each === null ? { ...now, active } : { ...now, active, shard_list: each };
       process.stdout.write(`${JSON.stringify(all)}\n`);
     } else {
-      const trouble = await new Trouble(store).read(Date.now());
-      const next = active ? [] : await goOn(now.state, seen.sources, directory.path);
+      // Where nobody is at work, nothing is tried again.
+      const trouble = active ? await new Trouble(store).read(Date.now()) : null;
+      const next = active ? [] : await goOn(now, seen.sources, directory);
       screen.showStatus({ ...seen, trouble, active, next }, directory.path);
       if (each !== null) {
         const [{ shardTable }, { styleOf }] = await Promise.all([
@@ -62,28 +67,35 @@ async function status({ job, json, shards }: StatusFlags): Promise<number> {
 
 /** The command that goes on with a job that nobody is at; none for one that is over. */
 async function goOn(
-  state: JobState,
+  { state, pause, targets }: JobStatus,
   sources: readonly SourceSpec[],
-  path: string,
+  directory: JobDirectory,
 ): Promise<NextCommand[]> {
-  if (state === 'finished') return [];
-  const [{ programName }, { near }, { shellWord }, { recall }] = await Promise.all([
+  const [{ programName }, { near }, { shellWord }, { recall }, { namesIn }] = await Promise.all([
     import('../program-name.ts'),
     import('../screen/summary.ts'),
     import('../screen/words.ts'),
     import('../memory.ts'),
+    import('../../jobs/place.ts'),
   ]);
-  const job = shellWord(near(path));
-  if (
-    state === 'preparing' &&
-    (sources.length === 0 || sources.some(({ path }) => path === null))
-  ) {
+  const job = shellWord(near(directory.path));
+  const { out, service } = await recall(directory.path);
+  if (state === 'finished') {
+    const isWritten = out === undefined || out === '-' || existsSync(out);
+    if (isWritten || namesIn(join(directory.path, 'results')).length === 0) return [];
+    return [[`${programName()} resume --job ${job}`, `write ${near(out)}, which is not there`]];
+  }
+  const isRead = sources.length > 0 && sources.every(({ path }) => path !== null);
+  if (state === 'preparing' && !isRead) {
     return [[`${programName()} run ... --job ${job}`, 'the same command, with the same input']];
   }
+  // An address is not remembered, as keys go to it.
+  const unnamed = service !== 'local' && process.env.AZURE_OPENAI_ENDPOINT === undefined;
+  const at = targets.length > 1 ? ' --targets FILE' : unnamed ? ' --service URL' : '';
   if (state === 'cancelling') {
-    return [[`${programName()} cancel --job ${job}`, 'cancel what is still at the service']];
+    return [[`${programName()} cancel --job ${job}${at}`, 'cancel what is still at the service']];
   }
-  const { out } = await recall(path);
   const rows = out === undefined ? ' --out FILE' : '';
-  return [[`${programName()} resume --job ${job}${rows}`, 'go on']];
+  const more = pause?.startsWith('--max-cost') ? ' --max-cost MORE' : '';
+  return [[`${programName()} resume --job ${job}${at}${more}${rows}`, 'go on']];
 }
