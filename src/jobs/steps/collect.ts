@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { ServiceError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoints.ts';
 import type { BatchRow, RequestSpec, Shard } from '../../core/job.ts';
 import type { RowError } from '../../core/record.ts';
@@ -244,7 +245,8 @@ async function withLateIds(
     await context.store.transaction((tx) => tx.putBatch(named));
     return named;
   } catch (error) {
-    if (!isGone(error)) throw error;
+    // The files that it did name are asked for all the same, and the target may be lost.
+    if (!(error instanceof ServiceError)) throw error;
     return batch;
   }
 }
