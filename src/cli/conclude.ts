@@ -10,7 +10,7 @@ import type { NextCommand } from './screen/next.ts';
 import { styleOf } from './screen/style.ts';
 import { type Ending, near, summary } from './screen/summary.ts';
 import { duration, shellWord } from './screen/words.ts';
-import { jobWord, type Session, serviceWords } from './session.ts';
+import { jobWord, outWords, type Session, serviceWords } from './session.ts';
 
 /** Writes the rows, if there is a place for them, says what the run came to, and gives its exit code. */
 export async function conclude(session: Session, out: string | null): Promise<number> {
@@ -102,17 +102,17 @@ function tookSince({ begun }: Session): string {
 function nextCommands(session: Session, status: JobStatus, out: string | null): NextCommand[] {
   const name = programName();
   const job = jobWord(session.job);
-  const service = serviceWords(session.wish);
+  const where = serviceWords(session.wish) + outWords(session.wish);
   const next: NextCommand[] = [];
   if (status.state === 'cancelled') {
     next.push([
-      `${name} resume --job ${job}${service}`,
+      `${name} resume --job ${job}${where}`,
       'go on after all with the rows that are pending',
     ]);
   } else if (status.state !== 'finished') {
-    next.push([`${name} resume --job ${job}${service}`, 'go on']);
+    next.push([`${name} resume --job ${job}${where}`, 'go on']);
   } else if (status.failed > 0) {
-    next.push([`${name} retry --job ${job}${service}`, 'try the failed rows again']);
+    next.push([`${name} retry --job ${job}${where}`, 'try the failed rows again']);
   }
   if (out !== null && /\.(ndjson|jsonl|csv|tsv)$/.test(out)) {
     next.push([`head -n 3 ${shellWord(near(out))}`, 'look at the rows']);

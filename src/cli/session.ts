@@ -179,7 +179,8 @@ function paused({ message, cause }: Error, job: Job, wish: ServiceWish): Millrac
 }
 
 function commandOn(verb: 'resume' | 'cancel', job: Job, wish: ServiceWish): string {
-  return `${programName()} ${verb} --job ${jobWord(job)}${serviceWords(wish)}`;
+  const out = verb === 'resume' ? outWords(wish) : '';
+  return `${programName()} ${verb} --job ${jobWord(job)}${serviceWords(wish)}${out}`;
 }
 
 const STOPPED = 'stopped at a safe point, nothing is lost';
@@ -192,6 +193,11 @@ export function serviceWords({ service, targets, blobContainer }: ServiceWish): 
   return (
     named + (blobContainer === undefined ? '' : ` --blob-container ${shellWord(blobContainer)}`)
   );
+}
+
+/** What a later command has to be told where no run was told where the rows go. */
+export function outWords({ out }: ServiceWish): string {
+  return out === undefined ? ' --out FILE' : '';
 }
 
 /** The job's directory as one would type it. */

@@ -10,7 +10,9 @@ export interface Position {
 
 /** Why a record could not become a request, or why a row failed. */
 export interface RowError {
+  /** Stable: the service's own, or one of ours such as `ragged_row`. */
   readonly code: string;
+  /** In words for people; of a rejected record it names the place. */
   readonly message: string;
 }
 

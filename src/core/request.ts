@@ -49,5 +49,7 @@ export class CountedRequest<T> extends PreparedRequest<T> {
   }
 }
 
+/** What `buildRequests` yields. */
 export type RequestItem<T> = PreparedRequest<T> | RejectedRecord;
+/** What `countTokens` yields, and `writeShards` takes. */
 export type CountedItem<T> = CountedRequest<T> | RejectedRecord;

@@ -2,6 +2,7 @@ import type { RowError } from './record.ts';
 
 /** The answer to one request, as the service wrote it. */
 export interface RowResponse {
+  /** HTTP's. */
   readonly status_code: number;
   readonly request_id: string | null;
   /** The completion, response or embedding object; an error object when status_code is not 2xx. */
@@ -18,6 +19,10 @@ export interface RowAttempt {
   readonly at: string;
 }
 
+/**
+ * `ok`: a 2xx without an error. `failed`: the service's error after the last attempt. `rejected`: no
+ * request could be made of the record.
+ */
 export type RowStatus = 'ok' | 'failed' | 'rejected';
 
 /** One input record with its outcome. The order of keys is the order in files. */
@@ -28,9 +33,13 @@ export interface ResultRow<T = unknown, O = unknown> {
   readonly custom_id: string | null;
   /** `ok` means a 2xx with no error. */
   readonly status: RowStatus;
+  /** As it was read; of a rejected row what could be read of it. */
   readonly record: T;
+  /** Null where the service gave none: in rejected rows, and in some that failed. */
   readonly response: RowResponse | null;
+  /** Null in ok rows. */
   readonly error: RowError | null;
+  /** In their order; none of a rejected row. */
   readonly attempts: readonly RowAttempt[];
   /** The answer's text as the JSON that the request's schema asked for; only in ok rows of such. */
   readonly output?: O;

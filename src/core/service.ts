@@ -98,6 +98,7 @@ export interface CreatedBatch {
  * `@azure/identity` have it.
  */
 export interface TokenCredential {
+  /** `expiresOnTimestamp` in ms since 1970. */
   getToken(
     scopes: string | string[],
     options?: { abortSignal?: AbortSignal },
@@ -108,6 +109,7 @@ export interface TokenCredential {
 export interface Target {
   /** Unique in a job; `default` when there is only one. */
   readonly name: string;
+  /** The client of the resource. Close it when the last job is done: `target.service.close()`. */
   readonly service: BatchService;
   /** Written as `model` into every line on the way up; null keeps the job's own. */
   readonly deployment: string | null;

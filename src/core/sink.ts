@@ -6,7 +6,10 @@ import type { ResultRow } from './result.ts';
  * Exactly one of `close` and `abort` is called, once.
  */
 export interface Sink {
+  /** Takes one row; what it throws ends the writing, and `abort` follows. */
   write(row: ResultRow): void | Promise<void>;
+  /** All rows were written. */
   close(): Promise<void>;
+  /** The rows or the writing failed, or the signal was aborted. */
   abort(): Promise<void>;
 }

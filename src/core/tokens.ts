@@ -4,6 +4,7 @@ import type { Endpoint, RequestBody } from './request.ts';
 export interface TokenCounter {
   /** The base model whose rules and encoding are used. */
   readonly model: string;
+  /** Such as `o200k_base`. */
   readonly encoding: string;
   /** Tokens of plain text, special-token look-alikes counted as text. */
   countText(text: string): number;

@@ -12,11 +12,11 @@ import type { JobDirectory } from './directory.ts';
 export interface Settings {
   /** Between two list calls of a resource; every other wait scales with it. Default 60 s. */
   readonly pollIntervalMs: number;
-  /** How long a batch whose create was not answered is looked for before it is sent again. */
+  /** How long a batch whose create was not answered is looked for before it is sent again. Default 180 s. */
   readonly submitGraceMs: number;
-  /** Tries of one row, the first included. */
+  /** Tries of one row, the first included. Default 3. */
   readonly maxAttempts: number;
-  /** Nothing more is sent once this much would be spent, in the price table's currency. */
+  /** Nothing more is sent once this much would be spent, in the price table's currency. Default null: no limit. */
   readonly maxCost: number | null;
   /** Do not wait to be resumed once the sample of a job is answered. */
   readonly sampleGoesOn: boolean;

@@ -11,6 +11,7 @@ import { openSources } from './sources.ts';
 import { type SampleResult, TokenSample } from './token-sample.ts';
 import type { Plan } from './write-shards.ts';
 
+/** What a job would be made of, and the quota it would run under. */
 export interface EstimateOptions<T> extends PrepareOptions<T> {
   /** The job's name, which stands in every custom_id. Default `job`. */
   name?: string | undefined;
@@ -28,9 +29,11 @@ export interface Estimate extends Plan {
   readonly reasons: readonly RejectReason[];
   /** How far the tokens, and what follows from them, can be off; null when all are counted. */
   readonly sample: Pick<SampleResult, 'requests' | 'tokenError'> | null;
+  /** The model that is counted and priced. */
   readonly baseModel: string;
   /** Price of the input tokens in batch, null when it is not known; output comes on top. */
   readonly inputCost: number | null;
+  /** ISO 4217, of the price table. */
   readonly currency: string;
   /** Of the price table, ISO 8601. */
   readonly priceDate: string | null;

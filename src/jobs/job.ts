@@ -11,12 +11,15 @@ import { jobRow } from './context.ts';
 import { JobDirectory, jobNameOf } from './directory.ts';
 import { JobLock } from './lock.ts';
 
+/** How a job directory is opened. */
 export interface OpenJobOptions {
   /** Stands before every custom_id. Default: the directory's name without `.job`. */
   name?: string;
   /** `open` refuses a directory without a job; `create` makes one. Default `create`. */
   mode?: 'create' | 'open';
+  /** For tests: the time. */
   clock?: Clock;
+  /** For tests: the jitter. */
   random?: Random;
 }
 
@@ -64,6 +67,7 @@ export class Job {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Gives the job back. What still works on it ends with `job_closed`: await that first. */
   close(): Promise<void> {
     this.#closed ??= this.store.close().finally(() => this.#lock.release());
     return this.#closed;

@@ -17,6 +17,7 @@ import type { Job } from './job.ts';
 import { refuseOutputOverSource } from './place.ts';
 import { resultFiles } from './results.ts';
 
+/** How the rows are written. */
 export interface OutputOptions {
   /** By ordinal, or as the shards were joined. Default `source`. */
   order?: 'source' | 'arrival' | undefined;
@@ -24,6 +25,7 @@ export interface OutputOptions {
   flat?: boolean | undefined;
   /** Told in words about what could not be written. */
   onWarning?: ((message: string) => void) | undefined;
+  /** Ends the writing; nothing becomes visible then. */
   signal?: AbortSignal | undefined;
   /** Keep the job's own copy of the rows, though the output is whole. */
   keep?: boolean | undefined;

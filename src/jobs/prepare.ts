@@ -14,6 +14,7 @@ import { type JobSource, type OpenSource, openSources } from './sources.ts';
 import { settleSpec } from './spec.ts';
 import { endPreparation, type Plan } from './write-shards.ts';
 
+/** What a job is made of, and how it is prepared. */
 export interface PrepareOptions<T> {
   /**
    * Paths, a stream, or any iterable of records. Files must be the same as before, by size
@@ -21,7 +22,9 @@ export interface PrepareOptions<T> {
    * are sealed, it is not read any more: a job is for one set of records.
    */
   source: JobSource<T>;
+  /** How the source is read: its format, delimiter, encoding and the like. Default: told by its name. */
   sourceOptions?: SourceOptions | undefined;
+  /** Of each record: a definition, the options of `buildRequests`, or the URL of a module. */
   request: JobRequest<T>;
   /** Whose encoding and prices count, such as `gpt-4o`. Default: the request's model. */
   baseModel?: string | undefined;
@@ -45,6 +48,7 @@ export interface PrepareOptions<T> {
   partitionBytes?: number | undefined;
   /** Default true. Without, every request has 0 tokens: for a service that has no token quota. */
   count?: boolean | undefined;
+  /** Ends the preparation at the next safe point; called again, it goes on. */
   signal?: AbortSignal | undefined;
 }
 

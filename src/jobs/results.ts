@@ -13,6 +13,7 @@ import type { Job } from './job.ts';
 import { rejectedGone } from './rejected-rows.ts';
 import type { Submission } from './submission.ts';
 
+/** How rows are read. */
 export interface JoinResultsOptions<O> {
   /**
    * Gives each row's `output` its type, and the value that the schema makes of it: a date where it

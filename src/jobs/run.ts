@@ -17,6 +17,7 @@ import { type JobStatus, readStatus } from './status.ts';
 import { type SubmitOptions, submitShards } from './submission.ts';
 import { limitsOfTargets } from './target-limits.ts';
 
+/** How a job that knows what it is made of is run. */
 export interface ResumeOptions
   extends Omit<SubmitOptions, 'goal'>,
     Omit<OutputOptions, 'signal' | 'keep'> {
@@ -34,6 +35,7 @@ export interface ResumeOptions
   onProgress?: ((status: JobStatus) => void) | undefined;
 }
 
+/** A whole job: what it is made of, where its requests go, and where its rows go. */
 export interface RunOptions<T> extends ResumeOptions, Omit<PrepareOptions<T>, 'signal' | 'count'> {
   /** An open job, or the directory of one, which is made if there is none. */
   job: Job | string;

@@ -7,13 +7,17 @@ import { type TargetStatus, targetStatuses } from './target-status.ts';
 
 /** What `millrace status --json` prints. */
 export interface JobStatus {
+  /** Its name. */
   readonly job: string;
+  /** A job that was stopped keeps its state. */
   readonly state: JobState;
+  /** Read so far: the sum of the four below. */
   readonly records: number;
   readonly ok: number;
   readonly failed: number;
   readonly rejected: number;
   readonly pending: number;
+  /** How many there are in each state. */
   readonly shards: Partial<Record<ShardState, number>>;
   /** Input tokens; `enqueued` as the service counts them. */
   readonly tokens: {
@@ -33,6 +37,7 @@ export interface JobStatus {
   readonly sample: SampleStatus | null;
   /** Where the batches go, and how each of them stands. */
   readonly targets: readonly TargetStatus[];
+  /** How often shards were sent, or about to be. */
   readonly attempts: number;
   readonly batches: number;
   /** Batches made twice by a lost answer, found and cancelled. */

@@ -12,13 +12,16 @@ import type { Job } from './job.ts';
  */
 export type Goal = 'finished' | 'accepted' | 'once' | 'ended';
 
+/** How a job is submitted: what may change from one run to the next. */
 export interface SubmitOptions extends Partial<Settings> {
+  /** Default `finished`. */
   goal?: Goal;
   /**
    * Whether a job that was paused or cancelled goes on. Otherwise it stays so, and only what was
    * sent is collected. Default true.
    */
   reopens?: boolean;
+  /** Ends the work at the next safe point; batches that run go on, and a later submission takes them up. */
   signal?: AbortSignal;
 }
 

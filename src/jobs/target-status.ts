@@ -6,7 +6,9 @@ import { hardLimit } from './quota.ts';
 /** Where a job stands with one of its targets, from its store alone. */
 export interface TargetStatus {
   readonly name: string;
+  /** The address that its calls go to, without its secrets. */
   readonly resource: string;
+  /** Written as `model` into its lines; null where the job's own is kept. */
   readonly deployment: string | null;
   /** What its calls are authorised by. Never a secret. */
   readonly credential: string | null;

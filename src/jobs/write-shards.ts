@@ -13,6 +13,7 @@ import { settleSpec } from './spec.ts';
 
 /** What a preparation came to, known before anything is sent. */
 export interface Plan {
+  /** All that were read: requests and rejected together. */
   readonly records: number;
   readonly requests: number;
   readonly rejected: number;
@@ -23,6 +24,7 @@ export interface Plan {
   readonly tokens: number;
 }
 
+/** How counted requests become shards. */
 export interface WriteShardsOptions extends LimitOptions {
   /** Names what the job was made by: a changed function gets a new version, or the job is refused. */
   version?: string;

@@ -62,4 +62,5 @@ export interface ModuleDefinition extends CommonDefinition {
 
 /** What `createRequestBuilder` takes: all that needs no loading. */
 export type RequestTemplate = PromptDefinition | BodyDefinition | BatchDefinition;
+/** A request as plain data, which a job remembers and another thread or machine can open. */
 export type RequestDefinition = RequestTemplate | ModuleDefinition;

@@ -13,6 +13,7 @@ export interface ChatMessage {
   readonly tool_call_id?: string;
 }
 
+/** A part of a message: text, an image, audio or a file, as the service takes it. */
 export interface ContentPart {
   readonly type: string;
   readonly [key: string]: unknown;

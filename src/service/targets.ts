@@ -47,6 +47,7 @@ export interface CommonOptions {
   dispatcher?: Dispatcher | undefined;
 }
 
+/** A resource of Azure OpenAI, a batch deployment on it, and what opens it. */
 export interface AzureOptions extends CommonOptions {
   /**
    * The resource: `https://NAME.openai.azure.com`, or with `/openai/v1` for the API without
@@ -71,7 +72,9 @@ export interface AzureOptions extends CommonOptions {
   blob?: BlobOptions | undefined;
 }
 
+/** OpenAI's own API, or one that speaks like it, and the key that opens it. */
 export interface OpenAIOptions extends CommonOptions {
+  /** Sent to the host of `baseURL` and to no other. */
   apiKey: string;
   /** Default `https://api.openai.com/v1`. */
   baseURL?: string | undefined;

@@ -21,6 +21,7 @@ export const DEFAULT_LIMITS: ShardLimits = {
   maxTokens: UNLIMITED_TOKENS,
 };
 
+/** Where shards are cut. What stands here may not change once a shard is sealed. */
 export interface LimitOptions {
   /** Requests in one shard. Default: what the service takes, 100,000. */
   maxRequests?: number | undefined;

@@ -23,6 +23,7 @@ const FORMATS = {
 
 const DELIMITERS = { csv: ',', tsv: '\t' } as const;
 
+/** How rows are written to a file. */
 export interface SinkOptions {
   /**
    * One flat object a row: the record's fields, then the properties of a structured output, then

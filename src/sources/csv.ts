@@ -19,6 +19,7 @@ import {
 import { RecordKernel } from './record-kernel.ts';
 import { Utf8Check } from './utf8.ts';
 
+/** How a CSV is read. */
 export interface CsvOptions extends ParserOptions {
   /** One ASCII character. Default: the one of , tab ; | that fits the first 64 KiB. */
   readonly delimiter?: string;

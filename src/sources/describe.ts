@@ -1,4 +1,4 @@
-import { constants, createReadStream } from 'node:fs';
+import { constants, createReadStream, type Stats } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { errorCode, type MillraceError, UsageError } from '../core/errors.ts';
@@ -29,8 +29,15 @@ export async function describeSource(
   path: string,
   options: SourceOptions = {},
 ): Promise<SourceDescription> {
-  const named = describeName(path, options);
-  return named.path === null ? named : describeFile(named, named.path);
+  if (path === '-') return describeName(path, options);
+  // Asked before the name is: one that is not there, or a directory, has no format.
+  const found = await stat(path).catch((error) => {
+    throw unreadable(path, error);
+  });
+  if (found.isDirectory()) {
+    throw new UsageError(`${path} is a directory; name its files, for example with a glob`);
+  }
+  return describeFile(describeName(path, options), resolve(path), found);
 }
 
 /**
@@ -80,13 +87,11 @@ export async function readCsvHeader(
   return description.columns ?? [];
 }
 
-async function describeFile(named: SourceDescription, path: string): Promise<SourceDescription> {
-  const found = await stat(path).catch((error) => {
-    throw unreadable(named.label, error);
-  });
-  if (found.isDirectory()) {
-    throw new UsageError(`${named.label} is a directory; name its files, for example with a glob`);
-  }
+async function describeFile(
+  named: SourceDescription,
+  path: string,
+  found: Stats,
+): Promise<SourceDescription> {
   // A pipe or device gives its bytes only once, so none of them are looked at here.
   if (!found.isFile()) return named;
   await access(path, constants.R_OK).catch((error) => {

@@ -18,6 +18,7 @@ import {
 import { ReplayedInput } from './replay.ts';
 import { Utf8Check } from './utf8.ts';
 
+/** How a JSON document is read. */
 export interface JsonOptions extends Omit<ParserOptions, 'startAt'> {
   /** Dotted path of the array whose elements are the records. Default: the document itself. */
   readonly path?: string;

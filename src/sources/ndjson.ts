@@ -16,6 +16,7 @@ import {
 } from './parser.ts';
 import { Utf8Check } from './utf8.ts';
 
+/** How NDJSON is read. */
 export interface NdjsonOptions extends ParserOptions {
   /** Takes lines as they are, before they are parsed. */
   readonly raw?: RawLines;

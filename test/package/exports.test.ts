@@ -84,6 +84,51 @@ describe('the package', () => {
   );
 });
 
+test('every exported name and every option of a call has a word on it', () => {
+  const silent = publicDeclarations().flatMap(({ name, code, doc }) => [
+    ...(doc ? [] : [name]),
+    ...(name.endsWith('Options') ? silentMembers(code).map((member) => `${name}.${member}`) : []),
+  ]);
+  expect(silent).toEqual([]);
+});
+
+/** What `src/index.ts` exports, each with its source from its name on. */
+function publicDeclarations() {
+  const exports = /export (?:type )?\{(?<names>[^}]*)\} from '(?<from>[^']+)'/g;
+  return [...read('index.ts').matchAll(exports)].flatMap(({ groups }) =>
+    (groups?.names ?? '')
+      .split(',')
+      .map((name) => name.replace(/^\s*type /, '').trim())
+      .filter((name) => name !== '')
+      .map((name) => declaration(name, groups?.from ?? '')),
+  );
+}
+
+function declaration(name: string, from: string): { name: string; code: string; doc: boolean } {
+  const source = read(from);
+  const again = new RegExp(`export (?:type )?\\{[^}]*\\b${name}\\b[^}]*\\} from '([^']+)'`).exec(
+    source,
+  );
+  if (again?.[1] !== undefined) return declaration(name, join(dirname(from), again[1]));
+  const keywords = '(?:async )?(?:function\\*?|class|interface|type|const)';
+  const at = source.search(new RegExp(`^export ${keywords} ${name}\\b`, 'm'));
+  expect(at, `${name} in ${from}`).toBeGreaterThanOrEqual(0);
+  return { name, code: source.slice(at), doc: source.slice(0, at).endsWith('*/\n') };
+}
+
+/** The members of an interface that no doc block stands before. */
+function silentMembers(code: string): string[] {
+  const lines = code.slice(0, code.indexOf('\n}')).split('\n');
+  return lines.flatMap((line, index) => {
+    const member = /^ {2}(?:readonly )?(\w+)\??:/.exec(line)?.[1];
+    return member === undefined || lines[index - 1]?.endsWith('*/') ? [] : [member];
+  });
+}
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, 'src', path), 'utf8');
+}
+
 /** The packages that a declaration file imports, itself and by those that it imports. */
 function packagesOf(path: string, seen: Set<string>): string[] {
   if (seen.has(path)) return [];

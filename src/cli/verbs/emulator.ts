@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Command } from 'commander';
-import { errorMessage, UsageError } from '../../core/errors.ts';
+import { errorCode, errorMessage, UsageError } from '../../core/errors.ts';
 import type { EmulatorOptions } from '../../emulator/index.ts';
 import { addGeneralFlags, type Finish } from '../options/general.ts';
 import { count, factor, oneOf } from '../units.ts';
@@ -133,7 +133,11 @@ async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
-    throw new UsageError(`--faults ${path} cannot be read as JSON: ${errorMessage(error)}`, {
+    const why =
+      errorCode(error) === 'ENOENT'
+        ? 'there is no such file'
+        : `it cannot be read as JSON: ${errorMessage(error)}`;
+    throw new UsageError(`--faults ${path}: ${why}`, {
       cause: error,
     });
   }
