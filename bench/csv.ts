@@ -11,7 +11,7 @@ const BLOCK = { highWaterMark: 256 * 1024 };
 await ask({
   name: 'csv',
   question: 'CSV into records',
-  input: (size = '100m') => dataFile('csv', size),
+  input: (size = '300m') => dataFile('csv', size),
   contenders: [
     {
       name: 'millrace',

@@ -11,7 +11,7 @@ const BLOCK = { highWaterMark: 256 * 1024 };
 await ask({
   name: 'json',
   question: 'one JSON array into its records',
-  input: (size = '100m') => dataFile('json', size),
+  input: (size = '300m') => dataFile('json', size),
   contenders: [
     {
       name: 'millrace',

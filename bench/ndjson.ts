@@ -12,7 +12,7 @@ const BLOCK = { highWaterMark: 256 * 1024 };
 await ask({
   name: 'ndjson',
   question: 'NDJSON into objects',
-  input: (size = '100m') => dataFile('ndjson', size),
+  input: (size = '300m') => dataFile('ndjson', size),
   contenders: [
     {
       name: 'millrace',
