@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
 import type { Emulator } from '../../src/emulator/index.ts';
 import { openJob } from '../../src/jobs/job.ts';
 import { runBatchJob } from '../../src/jobs/run.ts';
@@ -54,6 +55,48 @@ it('sends a create again only when the grace is over, if it never arrived', asyn
   const status = await runWith(emulator, { loseCreate: first(2) });
   expect(status).toMatchObject({ ok: RECORDS, batches: SHARDS, duplicate_submissions: 0 });
   expect(batchesMade(emulator)).toBe(SHARDS);
+});
+
+it('looks until the grace is over for a batch that the list shows late', async () => {
+  const emulator = await service({ speed: 200 });
+  let looks = 0;
+  let lost = '';
+  const status = await runWith(
+    emulator,
+    {
+      loseCreateAnswer: ({ id }) => {
+        const isFirst = lost === '';
+        if (isFirst) lost = id;
+        return isFirst;
+      },
+      visible: ({ id }) => {
+        if (id === lost) looks += 1;
+        return id !== lost || looks > 5;
+      },
+    },
+    { submitGraceMs: 60_000 },
+  );
+  expect(status).toMatchObject({ ok: RECORDS, batches: SHARDS, duplicate_submissions: 0 });
+  expect(batchesMade(emulator)).toBe(SHARDS);
+});
+
+it('counts the grace of a create from now when the clock was set back after it', async () => {
+  const emulator = await service();
+  const dir = await temporaryDirectory();
+  let behindMs = 0;
+  const clock = { ...systemClock, now: () => Date.now() - behindMs };
+  const job = await openJob(join(dir, 'back.job'), { clock });
+  const isFirst = first(1);
+  const target = lossy(targetAt(emulator), {
+    loseCreate: () => {
+      if (!isFirst()) return false;
+      behindMs = 60 * 60 * 1000;
+      return true;
+    },
+  });
+  const options = { ...FAST, job, source: reviews(10), request, baseModel: 'gpt-4o' };
+  expect(await runBatchJob({ ...options, service: target })).toMatchObject({ ok: 10, batches: 1 });
+  await job.close();
 });
 
 it('finds, charges and cancels the duplicate that a lost answer and a late list leave', async () => {

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { BatchObject } from '../../src/core/batch.ts';
+import { systemClock } from '../../src/core/clock.ts';
 import { ServiceError } from '../../src/core/errors.ts';
 import type { BatchService, Target } from '../../src/core/service.ts';
 import type { Emulator, EmulatorOptions } from '../../src/emulator/index.ts';
@@ -10,6 +12,7 @@ import { reopenFailed } from '../../src/jobs/reopen.ts';
 import { type RunOptions, resumeBatchJob, runBatchJob } from '../../src/jobs/run.ts';
 import { FAST, reviews, service, targetAt, temporaryDirectory } from '../jobs/helpers.ts';
 import { first, lossy, refusal } from '../jobs/lossy.ts';
+import { all } from '../requests/helpers.ts';
 
 // A service that answers strangely, yet within what is known of it: nothing is paid for twice,
 // nothing that was paid for is thrown away, and no batch lives on unseen.
@@ -145,6 +148,100 @@ it('finds the duplicate at a service that does not repeat the metadata', async (
   expect(status).toMatchObject({ ok: RECORDS, batches: 1, duplicate_submissions: 1 });
 });
 
+describe('a duplicate', () => {
+  /** The batch whose create was not answered is shown once `shows` says so. */
+  async function twice(emulator: Emulator, shows: (made: readonly string[]) => boolean) {
+    const made: string[] = [];
+    const target = lossy(targetAt(emulator), {
+      loseCreateAnswer: ({ id }) => {
+        made.push(id);
+        return made.length === 1;
+      },
+      visible: ({ id }) => id !== made[0] || shows(made),
+    });
+    return run(target, { submitGraceMs: 100, limits: { maxRequests: RECORDS } });
+  }
+
+  const stalls = { on: 'batch', do: 'stall', nth: 1 } as const;
+
+  it('that shows up when all else is over has to end before the job does', async () => {
+    const emulator = await service({ faults: { rules: [stalls] } });
+    const { status } = await twice(emulator, () => {
+      return emulator.accessLog().some(({ call }) => call === 'files.content');
+    });
+    expect(status).toMatchObject({ state: 'finished', ok: RECORDS, duplicate_submissions: 1 });
+    expect(ends(emulator).toSorted()).toEqual(['cancelled', 'completed']);
+  });
+
+  it('whose cancelling is refused is cancelled again', async () => {
+    const refused = { on: 'batches.cancel', do: 'answer', status: 403, count: 6 } as const;
+    const emulator = await service({ faults: { rules: [stalls, refused] } });
+    const { status } = await twice(emulator, (made) => made.length > 1);
+    expect(status).toMatchObject({ state: 'finished', ok: RECORDS, duplicate_submissions: 1 });
+    expect(ends(emulator).toSorted()).toEqual(['cancelled', 'completed']);
+  });
+});
+
+it('fetches answers again that ended early, at the end of a line', async () => {
+  const { emulator, most } = await counting();
+  const cuts = first(1);
+  const target = bent(targetAt(emulator), (inner) => ({
+    async downloadFile(id, offset, signal) {
+      const download = await inner.downloadFile(id, offset, signal);
+      if (!cuts()) return download;
+      const body = Buffer.concat(await all(download.body));
+      const lines = (async function* () {
+        yield body.subarray(0, body.indexOf('\n') + 1);
+      })();
+      return { ...download, length: null, body: lines };
+    },
+  }));
+  const { status } = await run(target, { limits: { maxRequests: RECORDS } });
+  expect(status).toMatchObject({ state: 'finished', ok: RECORDS, batches: 1 });
+  expect(most()).toBe(1);
+});
+
+it('leaves a batch alone whose create is still being answered when a poll shows it', async () => {
+  const emulator = await service({ speed: 500 });
+  let lists = 0;
+  let creates = 0;
+  const target = bent(targetAt(emulator), (inner) => ({
+    async createBatch(batch, signal) {
+      creates += 1;
+      const last = creates === SHARDS;
+      const created = await inner.createBatch(batch, signal);
+      for (const before = lists; last && lists < before + 3; ) await setTimeout(5);
+      return created;
+    },
+    async *listBatches(signal) {
+      yield* inner.listBatches(signal);
+      lists += 1;
+    },
+  }));
+  const { status } = await run(target);
+  expect(status).toMatchObject({ state: 'finished', ok: RECORDS, duplicate_submissions: 0 });
+  expect(ends(emulator)).toEqual(['completed', 'completed', 'completed']);
+});
+
+it('gives no answers up because the clock was set ahead', async () => {
+  const emulator = await service();
+  let aheadMs = 0;
+  const clock = { ...systemClock, now: () => Date.now() + aheadMs };
+  const job = await openJob(join(await temporaryDirectory(), 'ahead.job'), { clock });
+  const late = first(3);
+  const target = bent(targetAt(emulator), (inner) => ({
+    downloadFile(id, offset, signal) {
+      if (!late()) return inner.downloadFile(id, offset, signal);
+      aheadMs += 60 * 60 * 1000;
+      throw refusal(404, 'notFound');
+    },
+  }));
+  const limits = { maxRequests: RECORDS };
+  const status = await runBatchJob({ ...BASE, limits, job, service: target });
+  await job.close();
+  expect(status).toMatchObject({ state: 'finished', ok: RECORDS, batches: 1 });
+});
+
 it('looks again for a create without an answer when the next one did not get out', async () => {
   const emulator = await service({ speed: 200 });
   const made: string[] = [];
@@ -199,6 +296,20 @@ it('uploads a file again that stays pending', async () => {
   expect(events).toContain('refused');
 });
 
+it('asks for a pending file no more than twelve times a poll', async () => {
+  const emulator = await service({ switches: { pendingSeconds: [20_000, 20_000] } });
+  const pollIntervalMs = 600;
+  const begun = Date.now();
+  const { status } = await run(targetAt(emulator), {
+    pollIntervalMs,
+    limits: { maxRequests: RECORDS },
+  });
+  expect(status).toMatchObject({ state: 'finished', ok: RECORDS, attempts: 1 });
+  const looks = emulator.accessLog().filter(({ call }) => call === 'files.get').length;
+  expect(looks).toBeGreaterThan(3);
+  expect(looks).toBeLessThanOrEqual(2 + (12 * (Date.now() - begun)) / pollIntervalMs);
+});
+
 it('takes a stated limit of zero for none', async () => {
   const emulator = await service();
   const target = bent(targetAt(emulator), (inner) => ({
@@ -212,15 +323,16 @@ it('takes a stated limit of zero for none', async () => {
 });
 
 describe('rows of a batch that was cancelled by our own wish', () => {
-  it('have not used up an attempt', async () => {
-    const emulator = await service({ speed: 300 });
+  it.each(['missing', 'error'] as const)('have not used up an attempt: %s', async (lines) => {
+    const switches = { cancelledLines: lines, cancellingSeconds: [0, 0] } as const;
+    const emulator = await service({ speed: 600, switches });
     const job = await openJob(join(await temporaryDirectory(), 'again.job'));
     const options = { ...BASE, job, service: targetAt(emulator), limits: { maxRequests: RECORDS } };
     for (let round = 0; round < 3; round += 1) {
       const cancelled = await runBatchJob({
         ...options,
         onProgress: ({ shards, state }) => {
-          if (state !== 'running' || (shards.submitted ?? 0) === 0) return;
+          if (state !== 'running' || (shards.running ?? 0) === 0) return;
           void job.store.transaction(async (tx) => {
             const row = await tx.job();
             if (row?.state === 'running')
@@ -228,7 +340,7 @@ describe('rows of a batch that was cancelled by our own wish', () => {
           });
         },
       });
-      expect(cancelled).toMatchObject({ state: 'cancelled', failed: 0, ok: 0 });
+      expect(cancelled).toMatchObject({ state: 'cancelled', failed: 0 });
     }
     const status = await resumeBatchJob(job, { ...FAST, service: targetAt(emulator) });
     await job.close();
@@ -244,7 +356,7 @@ describe('purge', () => {
     const stop = new AbortController();
     const target = lossy(targetAt(emulator), {
       loseCreateAnswer: () => {
-        setTimeout(() => stop.abort(), 50);
+        void setTimeout(50).then(() => stop.abort());
         return true;
       },
       visible: () => false,
