@@ -75,6 +75,13 @@ function holderPath(lock: string): string {
 
 function held(path: string): MillraceError {
   const holder = existsSync(holderPath(path)) ? readFileSync(holderPath(path), 'utf8').trim() : '';
+  if (holder.startsWith(`process ${process.pid},`)) {
+    return new MillraceError(
+      'job_locked',
+      `this process holds this job already (${path}): use the Job that it has, or close that first`,
+      { retryable: true },
+    );
+  }
   return new MillraceError(
     'job_locked',
     `another process holds this job (${holder || path}): wait for it, or stop it; ` +

@@ -9,7 +9,7 @@ import type { Sink } from '../core/sink.ts';
 import { linesOf } from '../join/line-blocks.ts';
 import type { AnswerShape } from '../sinks/answer-columns.ts';
 import { createSink } from '../sinks/create-sink.ts';
-import { toWritable } from '../sinks/writable.ts';
+import { sinkOf } from '../sinks/writable.ts';
 import { removeTemporaries } from '../streams/atomic-file.ts';
 import { jobRow } from './context.ts';
 import { copyRows, resultRuns } from './copy-rows.ts';
@@ -86,7 +86,7 @@ function openSink(
   out: string | Writable | Sink,
   options: OutputOptions & { columns: readonly string[] | undefined; answers: AnswerShape },
 ): Sink {
-  if (typeof out !== 'string') return 'abort' in out ? out : toWritable(out);
+  if (typeof out !== 'string') return sinkOf(out);
   return createSink(out, {
     answers: options.answers,
     ...(options.flat === undefined ? {} : { flat: options.flat }),

@@ -14,7 +14,7 @@ import { type PrepareOptions, sealPreparation, settlePreparation } from './prepa
 import { rememberedRequest } from './request.ts';
 import { wantSample } from './sample.ts';
 import { type JobStatus, readStatus } from './status.ts';
-import { type SubmitOptions, submitShards } from './submission.ts';
+import { type SubmitOptions, submitShards, targetList } from './submission.ts';
 import { limitsOfTargets } from './target-limits.ts';
 
 /** How a job that knows what it is made of is run. */
@@ -31,7 +31,10 @@ export interface ResumeOptions
    * With `sampleGoesOn` it does so at once. For a job that is new.
    */
   sample?: number | undefined;
-  /** Called with the job's status as it changes, at most about four times a second. */
+  /**
+   * Called with the job's status as it changes, at most about four times a second. What it throws
+   * ends the run at the next safe point.
+   */
   onProgress?: ((status: JobStatus) => void) | undefined;
 }
 
@@ -84,10 +87,14 @@ async function carryOut<T>(
       [source].flat().filter((path) => typeof path === 'string'),
     );
   }
-  const stop = onProgress === undefined ? () => undefined : reportProgress(job, onProgress);
+  const failed = new AbortController();
+  const end = (error: unknown) => failed.abort(error);
+  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
+  const ended = { ...options, signal };
+  const stop = onProgress === undefined ? () => undefined : reportProgress(job, onProgress, end);
   try {
-    await work(job, options, preparation);
-    if (sink !== undefined) await writeOutput(job, sink, options);
+    await work(job, ended, preparation, end);
+    if (sink !== undefined) await writeOutput(job, sink, ended);
     const status = await job.store.read(readStatus);
     onProgress?.(status);
     return status;
@@ -96,17 +103,15 @@ async function carryOut<T>(
   }
 }
 
-/** Preparing and submitting side by side; the failure of one ends the other. */
+/** Preparing and submitting side by side; the failure of one aborts the signal, and so the other. */
 async function work<T>(
   job: Job,
-  options: ResumeOptions,
+  options: ResumeOptions & { signal: AbortSignal },
   preparation: PrepareOptions<T> | null,
+  end: (error: unknown) => void,
 ): Promise<void> {
-  const targets = 'service' in options.service ? [options.service] : options.service;
-  const failed = new AbortController();
-  const signal = AbortSignal.any([failed.signal, ...(options.signal ? [options.signal] : [])]);
-  const end = (error: unknown) => failed.abort(error);
-  const { sample } = options;
+  const targets = targetList(options.service);
+  const { sample, signal } = options;
   const settled =
     preparation === null ? null : await settle(job, targets, preparation, sample, signal);
   if (settled === null && sample !== undefined) {
@@ -118,12 +123,11 @@ async function work<T>(
   if (state !== 'finished') {
     const schema = options.schema ?? schemaOf(preparation);
     const settings = { ...options, ...(schema === null ? {} : { schema }) };
-    const submission = submitShards(job, targets, { ...settings, goal: 'finished', signal });
+    const submission = submitShards(job, targets, { ...settings, goal: 'finished' });
     tasks.push(submission.done.catch(end));
   }
   await Promise.allSettled(tasks);
-  options.signal?.throwIfAborted();
-  if (failed.signal.aborted) throw failed.signal.reason;
+  signal.throwIfAborted();
 }
 
 /** The job's spec is settled before anything is granted: prices and limits are told from it. */
@@ -148,8 +152,12 @@ function schemaOf<T>(preparation: PrepareOptions<T> | null): StandardSchema | nu
   return request === undefined || !('schema' in request) ? null : standardOf(request.schema);
 }
 
-/** Reports at a steady pace while something changes. */
-function reportProgress(job: Job, onProgress: (status: JobStatus) => void): () => void {
+/** Reports at a steady pace while something changes; `end` takes what the callback throws. */
+function reportProgress(
+  job: Job,
+  onProgress: (status: JobStatus) => void,
+  end: (error: unknown) => void,
+): () => void {
   let reading = false;
   let changed = true;
   const stop = job.onChange(() => {
@@ -161,6 +169,8 @@ function reportProgress(job: Job, onProgress: (status: JobStatus) => void): () =
     changed = false;
     try {
       onProgress(await job.store.read(readStatus));
+    } catch (error) {
+      end(error);
     } finally {
       reading = false;
     }

@@ -89,8 +89,44 @@ export function submitShards(
   targets: Target | readonly Target[],
   options: SubmitOptions = {},
 ): Submission {
-  const list = 'service' in targets ? [targets] : targets;
-  return new Submission(job, list, options);
+  return new Submission(job, targetList(targets), options);
+}
+
+/** The targets as a list. Throws a UsageError when two have one name. */
+export function targetList(targets: Target | readonly Target[]): readonly Target[] {
+  const list = [targets ?? []].flat() as readonly Target[];
+  const names = list.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return list;
+  throw new UsageError(`two targets have the name "${twice}": give each a name of its own`);
+}
+
+/** Throws a UsageError that names the setting which cannot be kept to. */
+function checkSettings({ pollIntervalMs, submitGraceMs, maxAttempts, maxCost }: Settings): void {
+  const checks = [
+    [
+      'pollIntervalMs',
+      pollIntervalMs,
+      pollIntervalMs >= 0 && Number.isFinite(pollIntervalMs),
+      'a number of milliseconds',
+    ],
+    [
+      'submitGraceMs',
+      submitGraceMs,
+      submitGraceMs >= 0 && Number.isFinite(submitGraceMs),
+      'a number of milliseconds',
+    ],
+    [
+      'maxAttempts',
+      maxAttempts,
+      maxAttempts > 0 && Number.isInteger(maxAttempts),
+      'a positive whole number',
+    ],
+    ['maxCost', maxCost, maxCost === null || maxCost >= 0, 'a sum of money'],
+  ] as const;
+  for (const [name, value, isGood, what] of checks) {
+    if (!isGood) throw new UsageError(`${name} is ${value}; it must be ${what}`);
+  }
 }
 
 /** Two would run the same tasks, and each would find its own stale. */
@@ -108,6 +144,13 @@ async function run(job: Job, targets: readonly Target[], options: SubmitOptions)
     signal = new AbortController().signal,
     ...given
   } = options;
+  const told = Object.entries(given).filter(([, value]) => value !== undefined);
+  const settings: Settings = { ...DEFAULT_SETTINGS, ...Object.fromEntries(told) };
+  checkSettings(settings);
+  // A job that is over needs no service.
+  if (targets.length === 0 && (await job.store.read(jobRow)).state !== 'finished') {
+    throw new UsageError('no service was given: make one with azureOpenAI() or openAI()');
+  }
   const context: Context = {
     job,
     directory: job.directory,
@@ -115,7 +158,7 @@ async function run(job: Job, targets: readonly Target[], options: SubmitOptions)
     targets: new Map(targets.map((target) => [target.name, target])),
     clock: job.clock,
     random: job.random,
-    settings: { ...DEFAULT_SETTINGS, ...given },
+    settings,
   };
   await job.store.transaction((tx) => begin(tx, context, reopens));
   const driver = new EmbeddedDriver(context, {

@@ -1,5 +1,6 @@
-import type { Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { UsageError } from '../core/errors.ts';
 import type { ResultRow } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
 
@@ -9,6 +10,19 @@ import type { Sink } from '../core/sink.ts';
  */
 export function toWritable(writable: Writable): Sink {
   return new WritableSink(writable);
+}
+
+/** A sink as it is, or a Writable as one. Throws a UsageError for anything else. */
+export function sinkOf(out: Writable | Sink): Sink {
+  const has = (name: string) =>
+    typeof (out as unknown as Record<string, unknown>)[name] === 'function';
+  if (out instanceof Writable) return toWritable(out);
+  if (['write', 'close', 'abort'].every(has)) return out as Sink;
+  // A stream of another copy of Node's streams.
+  if (['write', 'end', 'on'].every(has)) return toWritable(out as unknown as Writable);
+  throw new UsageError(
+    'the sink is neither a Writable nor an object with the methods write, close and abort',
+  );
 }
 
 class WritableSink implements Sink {

@@ -1,9 +1,9 @@
-import { Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import type { ResultRow } from '../core/result.ts';
 import type { Sink } from '../core/sink.ts';
 import { abortable } from '../streams/stage.ts';
 import { createSink, parseOutputName, type SinkOptions } from './create-sink.ts';
-import { toWritable } from './writable.ts';
+import { sinkOf } from './writable.ts';
 
 /** Rows written, by status. */
 export interface WrittenResults {
@@ -53,5 +53,5 @@ export function writeResults(
 
 function openSink(out: string | Writable | Sink, options: SinkOptions): Sink {
   if (typeof out === 'string') return createSink(out, options);
-  return out instanceof Writable ? toWritable(out) : out;
+  return sinkOf(out);
 }

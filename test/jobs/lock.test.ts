@@ -26,7 +26,7 @@ it('keeps others out when the same process fails to open the job twice', async (
   const path = join(await temporaryDirectory(), 'twice.job');
   const job = await openJob(path);
   expect(another(job.directory.lock)).toBe('database is locked');
-  await expect(openJob(path)).rejects.toMatchObject({ code: 'job_locked' });
+  await expect(openJob(path)).rejects.toThrow(/this process holds this job already/);
   expect(another(job.directory.lock)).toBe('database is locked');
   await job.close();
   expect(another(job.directory.lock)).toBe('taken');

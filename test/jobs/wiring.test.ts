@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { openJob } from '../../src/jobs/job.ts';
 import { prepareJob } from '../../src/jobs/prepare.ts';
 import { joinResults } from '../../src/jobs/results.ts';
+import { runBatchJob } from '../../src/jobs/run.ts';
 import { submitShards } from '../../src/jobs/submission.ts';
 import { writeShards } from '../../src/jobs/write-shards.ts';
 import { buildRequests } from '../../src/requests/build-requests.ts';
@@ -59,4 +60,42 @@ it('says of a job that was closed that it is', async () => {
   await expect(submitShards(job, targetAt(emulator)).done).rejects.toMatchObject({
     code: 'job_closed',
   });
+});
+
+it('ends a run by what the caller throws while it goes on, and takes it up again', async () => {
+  const emulator = await service({ speed: 20 });
+  const job = join(await temporaryDirectory(), 'told.job');
+  const run = { ...FAST, job, source: reviews(6), request, service: targetAt(emulator) };
+  const onProgress = () => {
+    throw new Error('of the caller');
+  };
+  await expect(runBatchJob({ ...run, onProgress })).rejects.toThrow('of the caller');
+  expect(await runBatchJob({ ...run, source: reviews(6) })).toMatchObject({ ok: 6 });
+});
+
+it('says what is no sink', async () => {
+  const emulator = await service({ speed: 500 });
+  const job = join(await temporaryDirectory(), 'sink.job');
+  const sink = { write: () => undefined, close: () => undefined } as never;
+  const run = { ...FAST, job, source: reviews(3), request, service: targetAt(emulator), sink };
+  await expect(runBatchJob(run)).rejects.toThrow(/write, close and abort/);
+});
+
+it.each([
+  ['no service was given', { service: [] }],
+  ['no service was given', { service: undefined as never }],
+  ['pollIntervalMs is NaN; it must be a number of milliseconds', { pollIntervalMs: Number.NaN }],
+  ['maxAttempts is 0; it must be a positive whole number', { maxAttempts: 0 }],
+])('refuses what no run can keep to: %s', async (message, options) => {
+  const job = join(await temporaryDirectory(), 'never.job');
+  const target = targetAt(await service());
+  const run = { ...FAST, job, source: reviews(3), request, service: target, ...options };
+  await expect(runBatchJob(run)).rejects.toThrow(message);
+});
+
+it('refuses two targets of one name', async () => {
+  const target = targetAt(await service());
+  const job = join(await temporaryDirectory(), 'names.job');
+  const run = { ...FAST, job, source: reviews(3), request, service: [target, target] };
+  await expect(runBatchJob(run)).rejects.toThrow(/two targets have the name "default"/);
 });
