@@ -10,9 +10,9 @@ import type { JobDirectory } from './directory.ts';
 
 /** What may change from one run of a job to the next. Times in ms. */
 export interface Settings {
-  /** Between two list calls of a resource; every other wait scales with it. Default 60 s. */
+  /** Between two list calls of a resource; every wait but the grace scales with it. Default 60 s. */
   readonly pollIntervalMs: number;
-  /** How long a batch whose create was not answered is looked for before it is sent again. Default 180 s. */
+  /** How long a batch whose create was not answered is looked for, before another. Default 180 s. */
   readonly submitGraceMs: number;
   /** Tries of one row, the first included. Default 3. */
   readonly maxAttempts: number;

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { UsageError } from '../core/errors.ts';
 import type { Partition, SourceSpec } from '../core/job.ts';
 import {
   describeInput,
@@ -41,7 +42,14 @@ export async function openSources<T>(
   if (source instanceof Readable && !source.readableObjectMode) {
     return [await openInput(source, sourceOptions)];
   }
+  if (typeof source !== 'object' || source === null || !isIterable(source)) {
+    throw new UsageError('the source is no path, no stream and no iterable of records');
+  }
   return [openRecords(source as Iterable<T> | AsyncIterable<T>)];
+}
+
+function isIterable(source: object): boolean {
+  return Symbol.iterator in source || Symbol.asyncIterator in source;
 }
 
 function isPaths(source: unknown): source is readonly string[] {

@@ -85,6 +85,7 @@ it.each([
   ['no service was given', { service: [] }],
   ['no service was given', { service: undefined as never }],
   ['pollIntervalMs is NaN; it must be a number of milliseconds', { pollIntervalMs: Number.NaN }],
+  ['the source is no path, no stream and no iterable', { source: 5 as never }],
   ['maxAttempts is 0; it must be a positive whole number', { maxAttempts: 0 }],
 ])('refuses what no run can keep to: %s', async (message, options) => {
   const job = join(await temporaryDirectory(), 'never.job');
