@@ -60,7 +60,13 @@ describe('the commands that are printed work as they stand', () => {
     expect(asked.code).toBe(0);
     await run.saw('cancel');
     run.child.kill('SIGINT');
-    expect((await run.done).stderr).toContain(`resume --job ${job} --service ${url}`);
+    // To resume would take the cancel back.
+    const goOn = ['cancel', '--job', job, '--service', url];
+    expect((await run.done).stderr).toContain(goOn.join(' '));
+    const cancelled = await millrace(goOn, { env });
+    expect(cancelled.code).toBe(0);
+    const status = JSON.parse((await millrace(['status', '--job', job, '--json'])).stdout);
+    expect(status.state).toBe('cancelled');
     emulator.child.kill('SIGTERM');
     await emulator.done;
   });
