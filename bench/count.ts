@@ -10,12 +10,13 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { get_encoding } from 'tiktoken';
 import { seededRandom } from '../src/core/clock.ts';
 import { exactEncoding } from '../src/tokens/exact.ts';
 import { corpus, type Kind, utf8Bytes } from './corpus.ts';
+import { RESULTS } from './lib/harness.ts';
 
 type Encoding = 'o200k_base' | 'cl100k_base';
 type Count = (text: string) => number;
@@ -75,8 +76,8 @@ async function race(encoding: Encoding): Promise<void> {
 
 /** Puts one part of the answer beside the others in the file of results. */
 function save(part: string, results: unknown): void {
-  const file = join(import.meta.dirname, 'results/count.json');
-  mkdirSync(dirname(file), { recursive: true });
+  const file = join(RESULTS, 'count.json');
+  mkdirSync(RESULTS, { recursive: true });
   const parts = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
   parts[part] = { date: new Date().toISOString(), node: process.version, results };
   writeFileSync(file, `${JSON.stringify(parts, null, 2)}\n`);

@@ -34,6 +34,8 @@ if (name !== 'all' && !names.includes(name)) {
   if (!existsSync(join(folder, 'node_modules'))) {
     run('npm', ['install', '--no-audit', '--no-fund'], folder);
   }
+  // Small sizes and few rounds: not for the page.
+  if (name === 'all') process.env.BENCH_RESULTS ??= join(folder, 'data', 'results');
   for (const [each, usual] of name === 'all' ? Object.entries(SHORT) : [[name, []] as const]) {
     if (name === 'all') process.stderr.write(`\n${each}\n`);
     const given = args.length > 0 ? args : usual;

@@ -118,11 +118,13 @@ export async function ask(question: Question): Promise<void> {
   if (only === null) saveResult(file, result);
 }
 
+/** The folder of results: that of the page, or another for a quick look at all. */
+export const RESULTS = process.env.BENCH_RESULTS ?? join(import.meta.dirname, '..', 'results');
+
 /** Keeps a result beside the others. */
 export function saveResult(name: string, result: unknown): void {
-  const folder = join(import.meta.dirname, '..', 'results');
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(result, null, 1)}\n`);
+  mkdirSync(RESULTS, { recursive: true });
+  writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, null, 1)}\n`);
 }
 
 /** Where and with what a result was measured. */
@@ -266,9 +268,7 @@ export function median(values: readonly number[]): number {
 /** A result that was kept, or null. */
 export function readResult<T>(name: string): T | null {
   try {
-    return JSON.parse(
-      readFileSync(join(import.meta.dirname, '..', 'results', `${name}.json`), 'utf8'),
-    ) as T;
+    return JSON.parse(readFileSync(join(RESULTS, `${name}.json`), 'utf8')) as T;
   } catch {
     return null;
   }
