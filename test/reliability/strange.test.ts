@@ -324,7 +324,12 @@ it('takes a stated limit of zero for none', async () => {
 
 describe('rows of a batch that was cancelled by our own wish', () => {
   it.each(['missing', 'error'] as const)('have not used up an attempt: %s', async (lines) => {
-    const switches = { cancelledLines: lines, cancellingSeconds: [0, 0] } as const;
+    // Its batches run until they are cancelled, however late the wish comes.
+    const switches = {
+      cancelledLines: lines,
+      cancellingSeconds: [0, 0],
+      runningSeconds: [80_000, 80_000],
+    } as const;
     const emulator = await service({ speed: 600, switches });
     const job = await openJob(join(await temporaryDirectory(), 'again.job'));
     const options = { ...BASE, job, service: targetAt(emulator), limits: { maxRequests: RECORDS } };
@@ -342,7 +347,8 @@ describe('rows of a batch that was cancelled by our own wish', () => {
       });
       expect(cancelled).toMatchObject({ state: 'cancelled', failed: 0 });
     }
-    const status = await resumeBatchJob(job, { ...FAST, service: targetAt(emulator) });
+    const quick = targetAt(await service());
+    const status = await resumeBatchJob(job, { ...FAST, service: quick });
     await job.close();
     expect(status).toMatchObject({ state: 'finished', ok: RECORDS, failed: 0 });
   });
